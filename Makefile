@@ -1,0 +1,49 @@
+# Every target first brings .venv to what requirements.lock says; `make help` lists them.
+PYTHON ?= python3
+PORT ?= 8000
+# Chapters and tests mean the same on every machine; on a GPU say `make JAX_PLATFORMS=cuda test`.
+export JAX_PLATFORMS ?= cpu
+BIN := .venv/bin
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/nbval.cfg
+
+.DEFAULT_GOAL := help
+.PHONY: help venv book test reproduce serve lint lock bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+venv:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11, 3.12 or 3.13, or name one, as in \`make PYTHON=python3.12 book\`." >&2; exit 1; }
+	@$(PYTHON) scripts/bootstrap.py
+
+book: venv ## build the site from the stored notebooks
+	$(BIN)/jupyter-book build . -W --keep-going -n
+	@printf '\nThe book is built. Open it here:\n  file://%s/_build/html/index.html\n' "$(CURDIR)"
+
+test: venv ## check everything, and run every notebook again
+	@# Seconds, and first: a stale, edited or malformed chapter need not wait for the long part.
+	$(BIN)/pytest -q --no-header tests/test_notebooks.py tests/test_repository.py
+	@# Notebooks are listed first and kept in this order: the longest jobs should start first.
+	$(BIN)/pytest $(NBVAL) -n 2 --dist loadscope --no-loadscope-reorder notebooks tests
+
+reproduce: venv ## run the stale chapters again and store their outputs (ALL=1: every chapter)
+	$(BIN)/python scripts/run_notebooks.py $(if $(ALL),--all)
+	$(BIN)/python scripts/claims_page.py
+
+serve: book ## build the site and serve it on this machine
+	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+lint: venv ## check style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: venv ## resolve the dependencies anew into requirements.lock (UPGRADE=1: to newer versions)
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --all-extras \
+		--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements.lock
+
+bench: venv ## time the library
+	@for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+
+clean: ## remove the environment and the built site
+	rm -rf .venv _build
