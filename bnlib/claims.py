@@ -66,7 +66,7 @@ class Claim:
 
 
 class Verdict(NamedTuple):
-    """Hold an evaluated claim: its outcome (`holds`, `partly` or `not reproduced`) and the line that says so."""
+    """Hold an evaluated claim: outcome (`holds`, `partly` or `not reproduced`), and the line that says so."""
 
     outcome: str
     id: str
@@ -288,8 +288,8 @@ def check(claim_id: str, *, note: str = "", **measured: Any) -> str:
         The verdict line, as printed.
 
     Raises:
-        ClaimError: The outcome is not the one that the claim's status stands for, or the claim is still open (the
-            line is printed first); or it is not in the ledger, or the numbers are not those its checks ask for.
+        ClaimError: The outcome is not the one that the claim's status stands for, or the claim is open (the
+            line is printed first); it is not in the ledger, or the numbers are not those its checks ask for.
 
     Example:
         >>> check("blance", identity=0.0)

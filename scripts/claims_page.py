@@ -1,0 +1,123 @@
+"""Write book/claims.md, the book's page of claims, from claims.yml (`--check`: only compare)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+
+from bnlib.claims import STATUSES, Claim, ClaimError, load
+
+ROOT = Path(__file__).resolve().parents[1]
+STATUS = {
+    "certified": (
+        "bdg-success",
+        "an inequality or identity that must hold for every network, checked in float64",
+    ),
+    "reproduced": ("bdg-primary", "an experiment whose every measured number is inside its stated tolerance"),
+    "partly": (
+        "bdg-warning",
+        "some of the claim's checks pass and some do not; the deviation says which and why",
+    ),
+    "not reproduced": ("bdg-danger", "none of the claim's checks passes; the deviation says what was seen"),
+    "open": ("bdg-secondary", "not treated in the book yet"),
+}
+STANDING = {
+    "claimed-in-paper": "claimed in the paper",
+    "proved-here": "proved in the book",
+    "beyond-the-papers": "goes beyond the papers",
+}
+HEAD = """\
+% Written by scripts/claims_page.py from claims.yml: edit that file, then run `make reproduce`.
+
+# The claims and where they stand
+
+Every statement of the book that can be checked has one record in the ledger, `claims.yml`, from which this page
+is written. {doc}`running` says how a verdict comes about. The sources are J23 {cite:p}`J23`, J22 {cite:p}`J22` and
+L21 {cite:p}`L21`, known here through their abstracts and main results; *book* marks what this book adds.
+
+| status | claims | meaning |
+|---|---|---|
+"""
+
+
+def escaped(text: str) -> str:
+    """Make plain text safe to stand in Markdown."""
+    return re.sub(r"([\\`*_\[\]<>$|~{}#])", r"\\\1", " ".join(text.split()))
+
+
+def chapter_link(claim: Claim, root: Path) -> str:
+    """Link a claim to its place in its chapter, by the chapter's title."""
+    source = root / str(claim.chapter).partition("#")[0]
+    title = re.search(r"^# (.+)$", source.read_text(encoding="utf-8"), re.M) if source.exists() else None
+    return f"{{ref}}`{title[1].strip() if title else source.stem} <claim-{claim.id}>`"
+
+
+def card(claim: Claim, root: Path) -> str:
+    """Write one claim as a definition list, which wraps at any width."""
+    words = STANDING if claim.proved else STANDING | {"proved-here": "its proof is still to come"}
+    standing = ", ".join([claim.kind, *claim.source, *(words.get(s, s) for s in claim.standing)])
+    lines = [
+        f"(claim-page-{claim.id})=",
+        f"`{claim.id}` {{{STATUS[claim.status][0]}}}`{claim.status}`",
+        f": {escaped(claim.statement)}",
+        f": *{escaped(standing)}*",
+    ]
+    if claim.chapter:
+        lines.append(f": Chapter: {chapter_link(claim, root)}")
+        chapter = Path(claim.chapter.partition("#")[0]).with_suffix(".ipynb").as_posix()
+        lines.append(f": Run it again: `.venv/bin/python scripts/run_notebooks.py {chapter}`")
+    if claim.tests:
+        lines.append(f": Tests: `.venv/bin/pytest {' '.join(claim.tests)}`")
+    if claim.measured:
+        lines.append(f": Measured: {escaped(claim.measured)}")
+    if claim.deviation:
+        lines.append(f": Deviation: {escaped(claim.deviation)}")
+    return "\n".join(lines) + "\n"
+
+
+def page(ledger: Mapping[str, Claim], root: Path = ROOT) -> str:
+    """Return the whole page for a ledger."""
+    counts = Counter(claim.status for claim in ledger.values())
+    rows = [f"| {{{STATUS[s][0]}}}`{s}` | {counts[s]} | {STATUS[s][1]} |\n" for s in STATUSES]
+    parts = []
+    for title, claims in groupby(ledger.values(), key=lambda claim: claim.part):
+        parts.append(f"\n## {title}\n\n" + "\n".join(card(claim, root) for claim in claims))
+    return HEAD + "".join(rows) + "".join(parts)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the page, or with `--check` compare it; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail when the page is out of date"
+    )
+    parser.add_argument("--root", type=Path, default=ROOT, help="the repository (default: this one)")
+    args = parser.parse_args(argv)
+    target = args.root / "book" / "claims.md"
+    try:
+        text = page(load(args.root / "claims.yml"), args.root)
+    except ClaimError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if target.exists() and target.read_text(encoding="utf-8") == text:
+        return 0
+    if args.check:
+        print("book/claims.md is not what claims.yml says: run scripts/claims_page.py.", file=sys.stderr)
+        return 1
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
