@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Callable, Optional
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 NO_NETWORK = re.compile(
@@ -24,7 +25,7 @@ class BootstrapError(Exception):
     """What is missing, in one sentence that says what to do."""
 
 
-def check_python(version):
+def check_python(version: tuple) -> None:
     """Refuse a Python that the lock is not made for."""
     if not OLDEST <= tuple(version[:2]) <= NEWEST:
         raise BootstrapError(
@@ -33,7 +34,7 @@ def check_python(version):
         )
 
 
-def check_venv(find_spec=importlib.util.find_spec):
+def check_venv(find_spec: Callable = importlib.util.find_spec) -> None:
     """Refuse a Python without venv or ensurepip: Debian and Ubuntu package them apart."""
     for module in ("venv", "ensurepip"):
         if find_spec(module) is None:
@@ -43,7 +44,7 @@ def check_venv(find_spec=importlib.util.find_spec):
             )
 
 
-def run(command, log, env=None):
+def run(command: list, log: Path, env: Optional[dict] = None) -> None:
     """Run a command with its output kept in the log file; explain a failure by what the log says."""
     with log.open("ab") as stream:
         code = subprocess.call([str(c) for c in command], stdout=stream, stderr=subprocess.STDOUT, env=env)
@@ -56,15 +57,17 @@ def run(command, log, env=None):
         raise BootstrapError("Installing the locked packages failed: the reason is in {}.".format(log.name))
 
 
-def locked(lock, name):
+def locked(lock: Path, name: str) -> str:
     """Return one package's requirement with its hashes, as it stands in the lock."""
-    block = re.search(r"^{}==.*\n(?:    .*\n)*".format(re.escape(name)), lock.read_text(encoding="utf-8"), re.M)
+    block = re.search(
+        r"^{}==.*\n(?:    .*\n)*".format(re.escape(name)), lock.read_text(encoding="utf-8"), re.M
+    )
     if block is None:
         raise BootstrapError("{} does not pin {}: run `make lock`.".format(lock.name, name))
     return block.group()
 
 
-def install(root, log):
+def install(root: Path, log: Path) -> None:
     """Bring root/.venv to exactly what requirements.lock says, and add this project in editable form."""
     venv, lock = root / ".venv", root / "requirements.lock"
     python = venv / "bin" / "python"
@@ -90,7 +93,7 @@ def install(root, log):
     run([uv, "pip", "install", "--no-deps", "--no-build-isolation", "-e", root], log, env)
 
 
-def bootstrap(root):
+def bootstrap(root: Path) -> None:
     """Install unless the environment was made from this very lock, at this very place."""
     stamp, log = root / ".venv" / ".installed", root / "bootstrap.log"
     digest = hashlib.sha256(str(root).encode())
@@ -115,7 +118,7 @@ def bootstrap(root):
     log.unlink()
 
 
-def main():
+def main() -> int:
     """Bootstrap this checkout; return the exit status."""
     try:
         bootstrap(Path(__file__).resolve().parents[1])

@@ -1,0 +1,16 @@
+"""The numerical rules under which every test runs."""
+
+import os
+
+import hypothesis
+import jax
+
+jax.config.update("jax_enable_x64", True)
+# Silent broadcasting and silent promotion hide wrong shapes and lost precision.
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+# The first call of an example compiles: no deadline. In CI the examples are the same on every run.
+hypothesis.settings.register_profile("local", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
