@@ -37,9 +37,10 @@ HEAD = """\
 
 # The claims and where they stand
 
-Every statement of the book that can be checked has one record in the ledger, `claims.yml`, from which this page
-is written. {doc}`running` says how a verdict comes about. The sources are J23 {cite:p}`J23`, J22 {cite:p}`J22` and
-L21 {cite:p}`L21`, known here through their abstracts and main results; *book* marks what this book adds.
+Every statement of the book that can be checked has one record in the ledger, `claims.yml`, from which this
+page is written. {doc}`running` says how a verdict comes about. The sources are J23 {cite:p}`J23`, J22
+{cite:p}`J22` and L21 {cite:p}`L21`, known here through their abstracts and main results; *book* marks what
+this book adds.
 
 | status | claims | meaning |
 |---|---|---|
@@ -71,7 +72,7 @@ def card(claim: Claim, root: Path) -> str:
     if claim.chapter:
         lines.append(f": Chapter: {chapter_link(claim, root)}")
         chapter = Path(claim.chapter.partition("#")[0]).with_suffix(".ipynb").as_posix()
-        lines.append(f": Run it again: `.venv/bin/python scripts/run_notebooks.py {chapter}`")
+        lines.append(f": Run it again: `.venv/bin/python scripts/run_notebooks.py --all {chapter}`")
     if claim.tests:
         lines.append(f": Tests: `.venv/bin/pytest {' '.join(claim.tests)}`")
     if claim.measured:
