@@ -18,7 +18,8 @@ RELATIVE, ABSOLUTE = 1e-3, 1e-6
 
 def agree(stored: str, new: str) -> bool:
     """Tell whether two texts have the same words and, number by number, nearly the same values."""
-    if NUMBER.sub("#", stored).split() != NUMBER.sub("#", new).split():
+    # Numbers stand apart from brackets here, since arrays pad them with spaces.
+    if NUMBER.sub(" # ", stored).split() != NUMBER.sub(" # ", new).split():
         return False
     pairs = zip(NUMBER.findall(stored), NUMBER.findall(new), strict=True)
     return all(math.isclose(float(a), float(b), rel_tol=RELATIVE, abs_tol=ABSOLUTE) for a, b in pairs)

@@ -102,8 +102,10 @@ def write(path: Path, text: str) -> None:
 def read_source(path: Path, root: Path) -> nbformat.NotebookNode:
     """Read a chapter's text as a notebook without outputs, with cell ids that depend on its content alone."""
     config = load_jupytext_configuration_file(str(root / "pyproject.toml"))
-    notebook = jupytext.read(path, fmt="md:myst", config=config)
-    notebook.metadata["kernelspec"] = KERNELSPEC
+    written = jupytext.read(path, fmt="md:myst", config=config)
+    written.metadata["kernelspec"] = KERNELSPEC
+    # Once round, for the header that jupytext adds to a text written by hand.
+    notebook = jupytext.reads(source_text(written), fmt="md:myst", config=config)
     seen: dict[str, int] = {}
     for cell in notebook.cells:
         base = digest([cell.cell_type, cell.source])

@@ -13,7 +13,12 @@ from run_notebooks import VERDICT
 ROOT = Path(__file__).resolve().parents[1]
 MAX_BYTES = 3_000_000
 # The verdict that a chapter must show for a record of each status; open records have none.
-VERDICTS = {"certified": "holds", "reproduced": "holds", "partly": "partly", "not reproduced": "not reproduced"}
+VERDICTS = {
+    "certified": "holds",
+    "reproduced": "holds",
+    "partly": "partly",
+    "not reproduced": "not reproduced",
+}
 TIMING = re.compile(r"\bperf_counter\b|\btime\.(time|monotonic)\b|\btimeit\b|^\s*%+time", re.M)
 ABSOLUTE_PATH = re.compile(r"(?:^|[\s\"'(=:])(?:/[\w.+-]+){2,}|\b[A-Z]:\\\w", re.M)
 
@@ -95,7 +100,7 @@ def check_verdicts(notebook, project):
             elif match["verdict"] != VERDICTS.get(record["status"]):
                 yield f"{match['id']} is '{match['verdict']}' here and '{record['status']}' in the ledger"
             elif match["measured"] != record["measured"]:
-                yield f"{match['id']} measured {match['measured']} here and {record['measured']} in the ledger"
+                yield f"{match['id']} is {match['measured']} here and {record['measured']} in the ledger"
     if not found:
         yield "it has no verdict line"
 
@@ -118,7 +123,9 @@ def check_outputs(notebook, project):
                 yield f"code cell {number} stores an error: {output.ename}"
             if output.get("name") == "stderr":
                 yield f"code cell {number} stores stderr"
-            uncompared = {"text/html", "image/svg+xml", "application/javascript"} & set(output.get("data", {}))
+            uncompared = {"text/html", "image/svg+xml", "application/javascript"} & set(
+                output.get("data", {})
+            )
             if uncompared:
                 yield f"code cell {number} stores {', '.join(uncompared)}, which differs between machines"
         for text in output_texts(cell):
