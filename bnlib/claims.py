@@ -190,7 +190,10 @@ def _number(value: float, rule: Check) -> str:
     if value.is_integer() and abs(value) < 1e9:
         return str(int(value))
     texts = (f"{value:.{digits}g}" for digits in range(4, 18))
-    return next((t for t in texts if rule.accepts(float(t)) == rule.accepts(value)), repr(value))
+    same = (math.isfinite(value), rule.accepts(value))
+    text = next((t for t in texts if (math.isfinite(float(t)), rule.accepts(float(t))) == same), repr(value))
+    # Read back and written again, the text must stay as it is.
+    return text if float(text) == value or math.isnan(value) else _number(float(text), rule)
 
 
 def verdict(claim: Claim, measured: Mapping[str, Any], note: str = "") -> Verdict:
