@@ -26,10 +26,11 @@ from typing import Any
 
 import jupytext
 import nbformat
-from freshness import Library, differences, digest, outputs_hash, stamp
 from jupytext.config import load_jupytext_configuration_file
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from freshness import Library, differences, digest, outputs_hash, stamp
 
 ROOT = Path(__file__).resolve().parents[1]
 CELL_TIMEOUT = 600

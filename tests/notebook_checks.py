@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import yaml
+
 from freshness import outputs_hash
 from run_notebooks import VERDICT
 

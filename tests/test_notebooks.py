@@ -5,8 +5,9 @@ import re
 
 import nbformat
 import pytest
-from freshness import outputs_hash
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from freshness import outputs_hash
 from notebook_checks import (
     CHECKS,
     ROOT,

@@ -5,12 +5,13 @@ import re
 import shutil
 import textwrap
 
-import freshness
 import nbformat
 import pytest
-import run_notebooks
 import yaml
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+import freshness
+import run_notebooks
 from notebook_checks import ROOT
 
 HEAD = """\

@@ -1,0 +1,228 @@
+"""The files around the code agree: versions, the repository's address, the lock, what a missing tool says."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version as installed
+
+import pytest
+import yaml
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+import bnlib
+import bootstrap
+from notebook_checks import ROOT
+from run_notebooks import Book, status_page
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+URL = PROJECT["urls"]["Repository"]
+OWNER, NAME = URL.split("/")[-2:]
+PYTHONS = ("3.11", "3.12", "3.13")
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_version_is_the_same_everywhere():
+    citation = yaml.safe_load(read("CITATION.cff"))
+    assert citation["version"] == bnlib.__version__ == installed("bnlib") == PROJECT["version"]
+    assert re.search(rf"^## \[?{re.escape(PROJECT['version'])}\b", read("CHANGELOG.md"), re.M)
+
+
+def strangers(text):
+    """List the addresses in a text that look like this repository's, or its site's, and are not."""
+    found = re.findall(r"https://github\.com/[\w.-]*bottleneck[\w.-]*/[\w.-]*[\w-]", text)
+    found += re.findall(r"https://[\w.-]*bottleneck[\w.-]*\.github\.io(?:/[\w-]+)?", text)
+    return [
+        address
+        for address in found
+        if address not in (URL, f"{URL}.git", f"https://{OWNER}.github.io/{NAME}")
+    ]
+
+
+def test_repository_address_is_the_one_in_pyproject():
+    names = ["README.md", "CONTRIBUTING.md", "CITATION.cff", "_config.yml", ".github/workflows/ci.yml"]
+    paths = [ROOT / name for name in names]
+    paths += [*(ROOT / "notebooks").glob("*.md"), *(ROOT / "book").glob("*.md")]
+    assert {path.name: strangers(path.read_text(encoding="utf-8")) for path in paths} == {
+        path.name: [] for path in paths
+    }
+    for name in ("README.md", "CITATION.cff", "_config.yml"):
+        assert URL in read(name), name
+
+
+@pytest.mark.parametrize(
+    "address", ["https://github.com/bottleneck/book", "https://bottleneck.github.io/book"]
+)
+def test_another_address_is_caught(address):
+    assert strangers(f"see <{address}>, and {URL}") == [address]
+
+
+def lock_pins(text):
+    """Return the lock's pins as (name, version, marker)."""
+    pins = re.findall(r"^([\w.-]+)==([^\s;\\]+)(?: ; ([^\\]+?))? \\$", text, re.M)
+    return [(name, Version(number), Marker(marker) if marker else None) for name, number, marker in pins]
+
+
+def unmet(requirements, pins, python):
+    """List the requirements that a lock does not satisfy on Linux under one Python."""
+    environment = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
+    held = {name: number for name, number, marker in pins if marker is None or marker.evaluate(environment)}
+    needed = [r for r in requirements if r.marker is None or r.marker.evaluate(environment | {"extra": ""})]
+    return [str(r) for r in needed if r.name.lower() not in held or held[r.name.lower()] not in r.specifier]
+
+
+def requirements():
+    texts = [
+        *PROJECT["dependencies"],
+        *(r for extra in PROJECT["optional-dependencies"].values() for r in extra),
+    ]
+    found = [Requirement(text) for text in texts]
+    return [requirement for requirement in found if requirement.name != PROJECT["name"]]
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_lock_satisfies_pyproject(python):
+    assert unmet(requirements(), lock_pins(read("requirements.lock")), python) == []
+
+
+def test_moved_bound_is_caught():
+    bound = Requirement("jax>=99")
+    assert unmet([bound], lock_pins(read("requirements.lock")), "3.12") == ["jax>=99"]
+    assert unmet([Requirement("not-there")], lock_pins(read("requirements.lock")), "3.12") == ["not-there"]
+
+
+def test_lock_gives_one_version_of_what_is_behind_the_numbers():
+    pins = lock_pins(read("requirements.lock"))
+    for package in ("jax", "jaxlib", "numpy", "optax"):
+        assert len([name for name, *_ in pins if name == package]) == 1, package
+
+
+def test_lock_is_hashed_and_names_no_index():
+    lock = read("requirements.lock")
+    blocks = re.split(r"^(?=[\w.-]+==)", lock, flags=re.M)[1:]
+    assert all("--hash=sha256:" in block for block in blocks)
+    assert "://" not in lock
+
+
+def test_conda_environment_reads_the_lock():
+    dependencies = yaml.safe_load(read("environment.yml"))["dependencies"]
+    (python,) = [d.split("=")[1] for d in dependencies if isinstance(d, str) and d.startswith("python=")]
+    assert SpecifierSet(PROJECT["requires-python"]).contains(f"{python}.0")
+    (pip,) = [d["pip"] for d in dependencies if isinstance(d, dict)]
+    assert "-r requirements.lock" in pip
+
+
+def test_workflow_runs_every_supported_python():
+    jobs = yaml.safe_load(read(".github/workflows/ci.yml"))["jobs"]
+    assert tuple(jobs["check"]["strategy"]["matrix"]["python"]) == PYTHONS
+    assert bootstrap.OLDEST == (3, 11)
+    assert bootstrap.NEWEST == (3, 13)
+
+
+def test_contents_list_every_chapter_and_page():
+    def files(node):
+        if isinstance(node, dict):
+            return [node[key] for key in ("root", "file") if key in node] + files(list(node.values()))
+        return [name for item in node for name in files(item)] if isinstance(node, list) else []
+
+    listed = files(yaml.safe_load(read("_toc.yml")))
+    chapters = [f"notebooks/{path.stem}" for path in Book(ROOT).chapters]
+    assert [name for name in listed if name.startswith("notebooks/")] == chapters
+    pages = {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")}
+    assert {name for name in listed if name.startswith("book/")} == pages
+
+
+def test_status_page_shows_the_recorded_runtimes():
+    book = Book(ROOT)
+    runtimes = yaml.safe_load(book.runtimes.read_text(encoding="utf-8"))
+    assert runtimes.keys() == {path.stem for path in book.chapters}
+    assert book.status.read_text(encoding="utf-8") == status_page(runtimes)
+
+
+FOLDED_PROOF = re.compile(r"\{prf:proof\}[^\n]*\n(?:---\n)?:?class: dropdown")
+
+
+def test_no_folded_prf_proof():
+    # It has no title to fold under: the script that folds stops there, and every later fold stays open.
+    for path in Book(ROOT).chapters:
+        text = path.read_text(encoding="utf-8")
+        assert not FOLDED_PROOF.search(text), f"{path.name}: write an admonition titled Proof, class dropdown"
+
+
+def test_folded_prf_proof_is_caught():
+    assert FOLDED_PROOF.search("```{prf:proof}\n:class: dropdown\nClear.\n```")
+    assert FOLDED_PROOF.search("```{prf:proof} Of it\n---\nclass: dropdown\n---\nClear.\n```")
+
+
+# What bootstrap says.
+
+
+@pytest.mark.parametrize("version", [(3, 6, 15), (3, 10, 0), (3, 14, 0)])
+def test_unsupported_python_is_one_sentence(version):
+    with pytest.raises(
+        bootstrap.BootstrapError, match=r"needs Python 3\.11, 3\.12 or 3\.13, but this is"
+    ) as error:
+        bootstrap.check_python(version)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("version", [(3, 11, 0), (3, 12, 1), (3, 13, 9)])
+def test_supported_python_passes(version):
+    bootstrap.check_python(version)
+
+
+@pytest.mark.parametrize("missing", ["venv", "ensurepip"])
+def test_missing_venv_is_one_sentence(missing):
+    with pytest.raises(
+        bootstrap.BootstrapError, match=rf"lacks its {missing} module.*apt install python3-venv"
+    ):
+        bootstrap.check_venv(find_spec=lambda name: None if name == missing else object())
+
+
+@pytest.mark.parametrize(
+    ("output", "sentence"),
+    [
+        ("urllib3: NewConnectionError: Name or service not known", "cannot be reached: check the network"),
+        ("error: Failed to fetch: dns error", "cannot be reached: check the network"),
+        ("THESE PACKAGES DO NOT MATCH THE HASHES", "failed: the reason is in bootstrap.log"),
+    ],
+)
+def test_failed_install_is_one_sentence_and_names_the_log(tmp_path, output, sentence):
+    log = tmp_path / "bootstrap.log"
+    with pytest.raises(bootstrap.BootstrapError, match=sentence):
+        bootstrap.run([sys.executable, "-c", f"print({output!r}); raise SystemExit(2)"], log)
+    assert output in log.read_text()
+
+
+def test_unpinned_uv_is_one_sentence(tmp_path):
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("jax==1.0 \\\n    --hash=sha256:00\n")
+    with pytest.raises(bootstrap.BootstrapError, match=r"does not pin uv: run `make lock`"):
+        bootstrap.locked(lock, "uv")
+
+
+def test_main_exits_with_1_and_the_sentence_alone(monkeypatch, capsys):
+    def fail(root):
+        raise bootstrap.BootstrapError("A sentence.")
+
+    monkeypatch.setattr(bootstrap, "bootstrap", fail)
+    assert bootstrap.main() == 1
+    assert capsys.readouterr().err == "A sentence.\n"
+
+
+def test_unknown_python_is_one_sentence():
+    done = subprocess.run(
+        ["make", "--no-print-directory", "PYTHON=python-of-nowhere", "venv"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode
+    assert done.stderr.startswith("There is no python-of-nowhere here: install Python 3.11, 3.12 or 3.13")
