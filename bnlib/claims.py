@@ -31,7 +31,7 @@ class ClaimError(RuntimeError):
 
 @dataclass(frozen=True)
 class Check:
-    """Hold a measured number's allowed interval `low <= x <= high`, in words (`stated`), and its reason."""
+    """Hold the interval ``low <= x <= high`` allowed to a measured number, in words, and its reason."""
 
     stated: str
     low: float
@@ -39,7 +39,7 @@ class Check:
     why: str
 
     def accepts(self, value: float) -> bool:
-        """Tell whether `value` is finite and inside the interval; a NaN never is."""
+        """Tell whether ``value`` is finite and inside the interval; a NaN never is."""
         return math.isfinite(value) and self.low <= value <= self.high
 
 
@@ -66,7 +66,7 @@ class Claim:
 
 
 class Verdict(NamedTuple):
-    """Hold an evaluated claim: outcome (`holds`, `partly` or `not reproduced`), and the line that says so."""
+    """Hold an evaluated claim: its outcome, and the line that says so."""
 
     outcome: str
     id: str
@@ -166,10 +166,10 @@ def load(path: str | Path | None = None) -> dict[str, Claim]:
     """Read the claims ledger.
 
     Args:
-        path: A ledger file; by default the book's own `claims.yml`.
+        path: A ledger file; by default the book's own ``claims.yml``.
 
     Returns:
-        A dictionary from claim id to `Claim`, in the order of the file.
+        A dictionary from claim id to ``Claim``, in the order of the file.
 
     Raises:
         ClaimError: The file is missing, unreadable or breaks a rule of the ledger; the sentence says which.
@@ -202,10 +202,11 @@ def verdict(claim: Claim, measured: Mapping[str, Any], note: str = "") -> Verdic
     Args:
         claim: A record of the ledger that has checks.
         measured: One number for each of the record's checks, by name.
-        note: A remark to follow the numbers in the brackets, such as `8 seeds`.
+        note: A remark to follow the numbers in the brackets, such as ``8 seeds``.
 
     Returns:
-        A `Verdict`: `holds` if every check accepts its number, `not reproduced` if none does, else `partly`.
+        A ``Verdict``; its outcome is ``holds`` if every check accepts its number, ``not reproduced`` if none
+        does, and ``partly`` otherwise.
 
     Raises:
         ClaimError: A check has no number, a number has no check, or the note cannot stand in a verdict line.
@@ -244,11 +245,11 @@ def parse_verdict(line: str, ledger: Mapping[str, Claim] | None = None) -> Verdi
     """Evaluate a stored verdict line again, from the numbers in its brackets and the ledger alone.
 
     Args:
-        line: A line as printed by `check`.
+        line: A line as printed by ``check``.
         ledger: The claims by id; by default the book's own.
 
     Returns:
-        The `Verdict` that these numbers earn; its line differs from `line` where that was edited.
+        The ``Verdict`` that these numbers earn; its line differs from ``line`` where that was edited.
 
     Raises:
         ClaimError: The text is not a verdict line, or its claim is not in the ledger.
@@ -284,7 +285,7 @@ def check(claim_id: str, *, note: str = "", **measured: Any) -> str:
 
     Args:
         claim_id: The id of a claim in claims.yml.
-        note: A remark to follow the numbers in the brackets, such as `8 seeds`.
+        note: A remark to follow the numbers in the brackets, such as ``8 seeds``.
         **measured: One number for each of the claim's checks, by name.
 
     Returns:

@@ -5,12 +5,12 @@ import json
 import re
 from pathlib import Path
 
-import claims_page
 import jsonschema
 import nbformat
 import pytest
 import yaml
 
+import claims_page
 from bnlib import claims
 
 ROOT = Path(__file__).resolve().parents[1]
