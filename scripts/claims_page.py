@@ -25,7 +25,7 @@ STATUS = {
         "some of the claim's checks pass and some do not; the deviation says which and why",
     ),
     "not reproduced": ("bdg-danger", "none of the claim's checks passes; the deviation says what was seen"),
-    "open": ("bdg-secondary", "not treated in the book yet"),
+    "open": ("bdg-muted", "not treated in the book yet"),
 }
 STANDING = {
     "claimed-in-paper": "claimed in the paper",

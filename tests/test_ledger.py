@@ -410,7 +410,7 @@ def test_the_page_says_what_the_ledger_says(book):
     assert "run_notebooks.py --all notebooks/02_costs.ipynb`" in text
     assert ": Measured: 3.1e-13, 20 nets\n" in text
     assert "| {bdg-success}`certified` | 1 |" in text
-    assert "| {bdg-secondary}`open` | 1 |" in text
+    assert "| {bdg-muted}`open` | 1 |" in text
     assert "claim-linear-cost>" not in text
 
 
