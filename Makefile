@@ -24,7 +24,7 @@ test: venv ## check everything, and run every notebook again
 	@# Seconds, and first: a stale, edited or malformed chapter need not wait for the long part.
 	$(BIN)/pytest -q --no-header tests/test_notebooks.py tests/test_repository.py
 	@# Notebooks are listed first and kept in this order: the longest jobs should start first.
-	$(BIN)/pytest $(NBVAL) -n 2 --dist loadscope --no-loadscope-reorder notebooks tests
+	$(BIN)/pytest $(NBVAL) -n 2 --dist loadscope --no-loadscope-reorder notebooks tests bnlib
 
 reproduce: venv ## run the stale chapters again and store their outputs (ALL=1: every chapter)
 	$(BIN)/python scripts/run_notebooks.py $(if $(ALL),--all)
