@@ -16,7 +16,7 @@ from typing import Callable, Optional
 OLDEST, NEWEST = (3, 11), (3, 13)
 NO_NETWORK = re.compile(
     r"NewConnectionError|NameResolutionError|ProxyError|ConnectTimeout|Max retries exceeded|dns error"
-    r"|error sending request|Failed to fetch|Could not connect|tcp connect error",
+    r"|error sending request|Failed to fetch|Could not connect|tcp connect error|from versions: none",
     re.I,
 )
 
