@@ -5,7 +5,9 @@ import math
 import os
 import re
 
-# Before anything imports jax, here or in the kernels that nbval starts.
+# As in scripts/run_notebooks.py: for the kernels that nbval starts, and before anything here imports jax.
+os.environ["BNLIB_SCALE"] = "quick"
+os.environ.pop("MPLBACKEND", None)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 pytest_plugins = ["pytester"]

@@ -160,8 +160,9 @@ def rebuild(notebook: nbformat.NotebookNode, stored: nbformat.NotebookNode) -> N
 
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     """Run every cell in a fresh kernel, in place."""
-    # Stored outputs are those of the quick scale on a CPU, whatever the caller's shell says.
+    # Stored outputs are those of the quick scale with figures inline, whatever the caller's shell says.
     os.environ["BNLIB_SCALE"] = "quick"
+    os.environ.pop("MPLBACKEND", None)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     client = NotebookClient(
         notebook,
@@ -169,6 +170,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
         kernel_name=KERNELSPEC["name"],
         record_timing=False,
         coalesce_streams=True,
+        extra_arguments=["--IPKernelApp.log_level=40"],  # no warning that the kernel listens on this machine
         resources={"metadata": {"path": str(folder)}},
     )
     try:
