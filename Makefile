@@ -43,7 +43,7 @@ lock: venv ## resolve the dependencies anew into requirements.lock (UPGRADE=1: t
 		--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements.lock
 
 bench: venv ## time the library
-	@for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+	@for file in $(wildcard benchmarks/*.py); do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
 
 clean: ## remove the environment and the built site
 	rm -rf .venv _build
