@@ -87,13 +87,9 @@ def _check_of(where: str, record: Any) -> Check:
     rest = {k: v for k, v in record.items() if k not in ("label", "why")}
     numbers = [n for v in rest.values() for n in (v if isinstance(v, list) else [v])]
     if any(isinstance(n, bool) or not isinstance(n, (int, float)) or not math.isfinite(n) for n in numbers):
-        raise _refuse(
-            where, "has a bound that is not a finite number (YAML reads 1e-9 as text: write 1.0e-9)"
-        )
+        raise _refuse(where, "has a bound that is not a finite number (YAML reads 1e-9 as text: write 1.0e-9)")
     match rest:
-        case {"equals": float() | int() as v, "within": float() | int() as t, **other} if (
-            not other and t >= 0
-        ):
+        case {"equals": float() | int() as v, "within": float() | int() as t, **other} if not other and t >= 0:
             return Check(f"{label} is {v} +/- {t}" if t else f"{label} is exactly {v}", v - t, v + t, why)
         case {"at_most": float() | int() as v, **other} if not other:
             return Check(f"{label} is at most {v}", -math.inf, v, why)
@@ -219,9 +215,7 @@ def verdict(claim: Claim, measured: Mapping[str, Any], note: str = "") -> Verdic
         'holds  affine-law: slope is 2.0 +/- 0.15  [measured 1.98, 8 seeds]'
     """
     if not claim.checks:
-        raise ClaimError(
-            f"Claim {claim.id!r} has no checks in the ledger yet, so nothing can be measured against it."
-        )
+        raise ClaimError(f"Claim {claim.id!r} has no checks in the ledger yet, so nothing can be measured against it.")
     if set(measured) != set(claim.checks):
         raise ClaimError(
             f"Claim {claim.id!r} is checked by {', '.join(claim.checks)}, but was given "
@@ -264,9 +258,7 @@ def parse_verdict(line: str, ledger: Mapping[str, Claim] | None = None) -> Verdi
     claim = _find(found[2], load() if ledger is None else ledger)
     parts = found[4].split(", ", len(claim.checks))
     if len(parts) < len(claim.checks):
-        raise ClaimError(
-            f"The verdict line of {claim.id!r} has fewer numbers than the claim has checks: {line!r}."
-        )
+        raise ClaimError(f"The verdict line of {claim.id!r} has fewer numbers than the claim has checks: {line!r}.")
     return verdict(claim, dict(zip(claim.checks, parts, strict=False)), "".join(parts[len(claim.checks) :]))
 
 
@@ -275,8 +267,7 @@ def _find(claim_id: str, ledger: Mapping[str, Claim]) -> Claim:
         return ledger[claim_id]
     close = difflib.get_close_matches(claim_id, ledger, n=3)
     raise ClaimError(
-        f"Claim {claim_id!r} is not in the ledger"
-        + (f"; did you mean {' or '.join(close)}?" if close else ".")
+        f"Claim {claim_id!r} is not in the ledger" + (f"; did you mean {' or '.join(close)}?" if close else ".")
     )
 
 
@@ -304,9 +295,7 @@ def check(claim_id: str, *, note: str = "", **measured: Any) -> str:
     result = verdict(claim, measured, note)
     print(result.line)
     if claim.status == "open":
-        raise ClaimError(
-            f"Claim {claim_id!r} is open: set its status in claims.yml before a chapter states a verdict."
-        )
+        raise ClaimError(f"Claim {claim_id!r} is open: set its status in claims.yml before a chapter states a verdict.")
     if result.outcome != EXPECTED[claim.status]:
         raise ClaimError(
             f"Claim {claim_id!r} came out as {result.outcome!r}, but its status {claim.status!r} "

@@ -51,17 +51,16 @@ def run(command: list, log: Path, env: Optional[dict] = None) -> None:
     if code:
         if NO_NETWORK.search(log.read_text(encoding="utf-8", errors="replace")):
             raise BootstrapError(
-                "The package index cannot be reached: check the network or proxy and try again "
-                "(details in {}).".format(log.name)
+                "The package index cannot be reached: check the network or proxy and try again (details in {}).".format(
+                    log.name
+                )
             )
         raise BootstrapError("Installing the locked packages failed: the reason is in {}.".format(log.name))
 
 
 def locked(lock: Path, name: str) -> str:
     """Return one package's requirement with its hashes, as it stands in the lock."""
-    block = re.search(
-        r"^{}==.*\n(?:    .*\n)*".format(re.escape(name)), lock.read_text(encoding="utf-8"), re.M
-    )
+    block = re.search(r"^{}==.*\n(?:    .*\n)*".format(re.escape(name)), lock.read_text(encoding="utf-8"), re.M)
     if block is None:
         raise BootstrapError("{} does not pin {}: run `make lock`.".format(lock.name, name))
     return block.group()

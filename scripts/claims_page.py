@@ -95,9 +95,7 @@ def page(ledger: Mapping[str, Claim], root: Path = ROOT) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Write the page, or with `--check` compare it; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; fail when the page is out of date"
-    )
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when the page is out of date")
     parser.add_argument("--root", type=Path, default=ROOT, help="the repository (default: this one)")
     args = parser.parse_args(argv)
     target = args.root / "book" / "claims.md"

@@ -118,9 +118,7 @@ class Library:
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
-                    if alias.name == self.name or (
-                        alias.name.startswith(f"{self.name}.") and not alias.asname
-                    ):
+                    if alias.name == self.name or (alias.name.startswith(f"{self.name}.") and not alias.asname):
                         aliases.add(alias.asname or self.name)
                     if alias.name.startswith(f"{self.name}."):
                         reached |= {alias.name.removeprefix(f"{self.name}.")} & modules.keys()
@@ -133,9 +131,7 @@ class Library:
                         reached |= {module} & modules.keys()
                     else:
                         reached |= self._resolve(alias.name)
-        attributes = [
-            n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and _is_name(n.value, aliases)
-        ]
+        attributes = [n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and _is_name(n.value, aliases)]
         for attribute in attributes:
             reached |= self._resolve(attribute.attr)
         # The package handed around as a value (getattr, a function's argument) can reach anything.
@@ -191,7 +187,5 @@ def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     if changed:
         reasons.append(f"the library changed in {', '.join(changed)}")
     old, new = stored.get("lock", {}), wanted["lock"]
-    reasons += [
-        f"{name} went from {old.get(name)} to {new[name]}" for name in new if old.get(name) != new[name]
-    ]
+    reasons += [f"{name} went from {old.get(name)} to {new[name]}" for name in new if old.get(name) != new[name]]
     return reasons

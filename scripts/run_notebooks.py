@@ -34,9 +34,7 @@ from freshness import Library, differences, digest, outputs_hash, stamp
 
 ROOT = Path(__file__).resolve().parents[1]
 CELL_TIMEOUT = 600
-VERDICT = re.compile(
-    r"^(?P<verdict>holds|partly|not reproduced)  (?P<id>[\w-]+): .*  \[measured (?P<measured>.*)\]$"
-)
+VERDICT = re.compile(r"^(?P<verdict>holds|partly|not reproduced)  (?P<id>[\w-]+): .*  \[measured (?P<measured>.*)\]$")
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -209,9 +207,7 @@ def record_measurements(ledger: Path, found: dict[str, str]) -> None:
             # A JSON string is a double-quoted YAML string.
             lines[number] = f"    measured: {json.dumps(left.pop(current), ensure_ascii=False)}\n"
     if left:
-        raise ChapterError(
-            f"{ledger.name} has no record with a `measured:` line for {', '.join(sorted(left))}"
-        )
+        raise ChapterError(f"{ledger.name} has no record with a `measured:` line for {', '.join(sorted(left))}")
     if found:
         write(ledger, "".join(lines))
 
@@ -237,8 +233,7 @@ def status_page(runtimes: dict[str, dict[str, Any]]) -> str:
         "# How long the chapters take\n\n"
         "Written by `scripts/run_notebooks.py` when it runs a chapter at quick scale, in a fresh kernel\n"
         "that imports and compiles everything anew. This site shows those runs, outputs included.\n\n"
-        "| Chapter | Seconds | CPUs | Platform | Python | JAX |\n| :-- | --: | --: | :-- | :-- | :-- |\n"
-        + rows
+        "| Chapter | Seconds | CPUs | Platform | Python | JAX |\n| :-- | --: | --: | :-- | :-- | :-- |\n" + rows
     )
 
 
@@ -291,9 +286,7 @@ def run_chapter(book: Book, path: Path, force: bool) -> None:
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Run or check chapters; return the exit status."""
     parser = argparse.ArgumentParser(description="Execute the book's chapters and store their outputs.")
-    parser.add_argument(
-        "chapters", nargs="*", type=Path, help="sources or notebooks (default: every chapter)"
-    )
+    parser.add_argument("chapters", nargs="*", type=Path, help="sources or notebooks (default: every chapter)")
     parser.add_argument("--all", action="store_true", help="run chapters even when their outputs stand")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 and name stale chapters")
     options = parser.parse_args(arguments)

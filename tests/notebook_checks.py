@@ -124,9 +124,7 @@ def check_outputs(notebook, project):
                 yield f"code cell {number} stores an error: {output.ename}"
             if output.get("name") == "stderr":
                 yield f"code cell {number} stores stderr"
-            uncompared = {"text/html", "image/svg+xml", "application/javascript"} & set(
-                output.get("data", {})
-            )
+            uncompared = {"text/html", "image/svg+xml", "application/javascript"} & set(output.get("data", {}))
             if uncompared:
                 yield f"code cell {number} stores {', '.join(uncompared)}, which differs between machines"
         for text in output_texts(cell):

@@ -279,9 +279,7 @@ NOTES = st.text(st.characters(blacklist_categories=("C", "Z"), blacklist_charact
 
 
 def claim(*rules):
-    checks = {
-        f"c{i}": claims.Check(f"x{i} is near {i}", low, high, "why") for i, (low, high) in enumerate(rules)
-    }
+    checks = {f"c{i}": claims.Check(f"x{i} is near {i}", low, high, "why") for i, (low, high) in enumerate(rules)}
     return claims.Claim(**dict.fromkeys(RECORD) | {"id": "a-claim", "checks": checks})
 
 

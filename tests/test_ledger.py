@@ -386,9 +386,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("check", "spoil", "reason"), FAULTS, ids=[f"{c.__name__}-{r}" for c, _, r in FAULTS]
-)
+@pytest.mark.parametrize(("check", "spoil", "reason"), FAULTS, ids=[f"{c.__name__}-{r}" for c, _, r in FAULTS])
 def test_a_fault_is_found(book, check, spoil, reason):
     spoil(book)
     assert any(reason in problem for problem in check(book.root)), list(check(book.root))

@@ -93,9 +93,7 @@ def test_reach_across_cells(book):
 
 def stale(book):
     """Name the chapters that are stale, as `--check` does."""
-    return {
-        path.stem: reasons for path in book.chapters if (reasons := run_notebooks.check_chapter(book, path))
-    }
+    return {path.stem: reasons for path in book.chapters if (reasons := run_notebooks.check_chapter(book, path))}
 
 
 def store(book, path):

@@ -30,9 +30,7 @@ def test_a_forgotten_module_is_found(tmp_path):
         (tmp_path / folder).mkdir()
     for name in ("__init__", "_checks", "costs", "ntk"):
         (tmp_path / "bnlib" / f"{name}.py").touch()
-    (tmp_path / "book" / "api.md").write_text(
-        "```{eval-rst}\n.. automodule:: bnlib.costs\n   :members:\n```\n"
-    )
+    (tmp_path / "book" / "api.md").write_text("```{eval-rst}\n.. automodule:: bnlib.costs\n   :members:\n```\n")
     assert public_modules(tmp_path) - set(documented_modules(tmp_path)) == {"ntk"}
 
 

@@ -38,11 +38,7 @@ def strangers(text):
     """List the addresses in a text that look like this repository's, or its site's, and are not."""
     found = re.findall(r"https://github\.com/[\w.-]*bottleneck[\w.-]*/[\w.-]*[\w-]", text)
     found += re.findall(r"https://[\w.-]*bottleneck[\w.-]*\.github\.io(?:/[\w-]+)?", text)
-    return [
-        address
-        for address in found
-        if address not in (URL, f"{URL}.git", f"https://{OWNER}.github.io/{NAME}")
-    ]
+    return [address for address in found if address not in (URL, f"{URL}.git", f"https://{OWNER}.github.io/{NAME}")]
 
 
 def test_repository_address_is_the_one_in_pyproject():
@@ -56,9 +52,7 @@ def test_repository_address_is_the_one_in_pyproject():
         assert URL in read(name), name
 
 
-@pytest.mark.parametrize(
-    "address", ["https://github.com/bottleneck/book", "https://bottleneck.github.io/book"]
-)
+@pytest.mark.parametrize("address", ["https://github.com/bottleneck/book", "https://bottleneck.github.io/book"])
 def test_another_address_is_caught(address):
     assert strangers(f"see <{address}>, and {URL}") == [address]
 
@@ -166,9 +160,7 @@ def test_folded_prf_proof_is_caught():
 
 @pytest.mark.parametrize("version", [(3, 6, 15), (3, 10, 0), (3, 14, 0)])
 def test_unsupported_python_is_one_sentence(version):
-    with pytest.raises(
-        bootstrap.BootstrapError, match=r"needs Python 3\.11, 3\.12 or 3\.13, but this is"
-    ) as error:
+    with pytest.raises(bootstrap.BootstrapError, match=r"needs Python 3\.11, 3\.12 or 3\.13, but this is") as error:
         bootstrap.check_python(version)
     assert "\n" not in str(error.value)
 
@@ -180,9 +172,7 @@ def test_supported_python_passes(version):
 
 @pytest.mark.parametrize("missing", ["venv", "ensurepip"])
 def test_missing_venv_is_one_sentence(missing):
-    with pytest.raises(
-        bootstrap.BootstrapError, match=rf"lacks its {missing} module.*apt install python3-venv"
-    ):
+    with pytest.raises(bootstrap.BootstrapError, match=rf"lacks its {missing} module.*apt install python3-venv"):
         bootstrap.check_venv(find_spec=lambda name: None if name == missing else object())
 
 

@@ -1,0 +1,32 @@
+"""Bottleneck structure in deep networks: costs, certificates and training, for the bottleneck book."""
+
+from . import claims, tasks
+from .certificates import BottleneckCertificate, NTKCertificate, bottleneck_certificate, ntk_certificate
+from .claims import check
+from .constructions import add, balance, balance_residual, compose, deepen, linear_network
+from .costs import linear_cost, linear_expansion, lower_bound, optimality_gap, schatten, squared_norm
+from .networks import (
+    Activations,
+    Network,
+    activations,
+    apply,
+    from_layers,
+    from_torch_state,
+    init,
+    jacobian,
+    to_torch_state,
+)
+from .ntk import ntk, ntk_trace
+from .report import Report, report
+from .spectra import (
+    BottleneckRank,
+    bottleneck_rank,
+    middle,
+    nonlinearity_ratio,
+    pseudo_determinant,
+    representation_singular_values,
+    weight_singular_values,
+)
+from .training import TrainResult, train
+
+__version__ = "0.1.0"

@@ -1,0 +1,321 @@
+"""Networks built by hand: the upper bounds of the theory, and balancing."""
+
+from itertools import pairwise
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from . import _checks, _svd
+from .networks import Network, fold_layers, fold_layers_back, from_layers
+
+
+def linear_network(A: Any, depth: int, *, domain: Any = None) -> Network:
+    r"""Build the cheapest linear factorisation of A, :math:`W_l=U_lS^{1/L}U_{l-1}^T`, with :math:`A=U_LSU_0^T`.
+
+    Without a domain the network is linear (``negative_slope=1``) and U_l for 0 < l < L is the identity. With a
+    domain it is a ReLU network: U_l is then an isometry that makes :math:`U_lS^{l/L}U_0^Tx\ge 0` for every point x
+    of the domain, so that every ReLU acts as the identity on the cone they span.
+
+    Args:
+        A: matrix (d_out, d_in).
+        depth: number L of weight matrices.
+        domain: points (N, d_in), for instance generators of a cone; None for a linear network.
+
+    Returns:
+        A network of squared norm :math:`L\sum_i s_i^{2/L}`, the least possible one.
+
+    Raises:
+        ValueError: the image of the domain at some layer is not moved into a positive orthant by the isometries
+            tried: a rotation for rank up to 2, changes of sign for higher rank. At rank up to 2 none exists then.
+
+    Example:
+        >>> net = linear_network([[4.0, 0.0], [0.0, 1.0]], 2, domain=[[1.0, 0.0], [0.0, 1.0]])
+        >>> float(sum((W**2).sum() for W, b in net.layers).round(9)), net.negative_slope
+        (10.0, 0.0)
+
+    Source: theory id linear-cost.
+    """
+    net = _linear_network(_checks.matrix("A", A), _checks.integer("depth", depth, 1), domain)
+    return jax.tree.map(jnp.asarray, net)
+
+
+@_checks.float64
+def _linear_network(A: Array, depth: int, domain: Any) -> Network:
+    U, s, Vt = jnp.linalg.svd(A, full_matrices=False)
+    rank = max(1, int(jnp.sum(s > _svd.tolerance(s, A.shape)[0])))
+    U, s, Vt = U[:, :rank], s[:rank], Vt[:rank]
+    frames = [Vt.T]
+    for layer in range(1, depth):
+        if domain is None:
+            frames.append(jnp.eye(rank))
+        else:
+            codes = _checks.points("domain", domain, A.shape[1]) @ (Vt.T * s[None, :] ** (layer / depth))
+            frames.append(jnp.asarray(_into_orthant(np.asarray(codes), layer)))
+    frames.append(U)
+    root = s ** (1.0 / depth)
+    layers = [(after * root[None, :] @ before.T, None) for before, after in pairwise(frames)]
+    return from_layers(layers, negative_slope=1.0 if domain is None else 0.0)
+
+
+def _into_orthant(codes: np.ndarray, layer: int) -> np.ndarray:
+    """Return an orthogonal matrix Q with ``codes @ Q.T >= 0`` up to rounding."""
+    slack = 1e-12 * float(np.max(np.abs(codes), initial=0.0))
+    if codes.shape[1] == 2:
+        angles = np.sort(np.arctan2(codes[:, 1], codes[:, 0])[np.linalg.norm(codes, axis=1) > slack])
+        # The widest empty arc separates the two ends of the cone; the middle of the rest goes to 45 degrees.
+        arcs = np.diff(np.append(angles, angles[0] + 2 * np.pi)) if len(angles) else np.array([2 * np.pi])
+        start = angles[(np.argmax(arcs) + 1) % len(angles)] if len(angles) else 0.0
+        turn = np.pi / 4 - (start + (2 * np.pi - np.max(arcs)) / 2)
+        Q = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    else:
+        Q = np.diag(np.where(np.sum(codes, axis=0) < 0, -1.0, 1.0))
+    if np.min(codes @ Q.T, initial=0.0) < -slack:
+        raise ValueError(
+            f"The image of the domain at layer {layer} is not moved into a positive orthant by a "
+            f"{'rotation' if codes.shape[1] == 2 else 'change of signs'}, so a ReLU would change the map."
+        )
+    return Q
+
+
+def deepen(net: Network, depth: int) -> Network:
+    """Insert identity layers until the network has the given depth; the function does not change.
+
+    They go after the hidden layer with the fewest living neurons, k say, and each adds exactly k to the squared
+    norm: activations are not negative there, so every inserted ReLU acts as the identity.
+
+    Args:
+        net: a ReLU or linear network of depth at least 2.
+        depth: new depth, at least that of ``net``.
+
+    Raises:
+        ValueError: a smaller depth, or a network without hidden layer.
+
+    Example:
+        >>> net = from_layers([([[2.0]], [1.0]), ([[3.0]], None)])
+        >>> deepen(net, 5).depth
+        5
+
+    Source: theory id rank-sandwich.
+    """
+    depth = _checks.integer("depth", depth, net.depth)
+    if net.first is None or net.hidden is None:
+        raise ValueError("A network of depth 1 has no hidden layer after which to insert identity layers.")
+    if net.negative_slope not in (0.0, 1.0):
+        raise ValueError("Identity layers keep the function of ReLU and linear networks only.")
+    layers = net.layers
+    living = [jnp.any(W != 0, axis=1) | (b != 0) for W, b in layers[:-1]]
+    after = int(np.argmin([int(jnp.sum(alive)) for alive in living]))
+    identity: tuple[Array, Any] = (jnp.diag(living[after].astype(layers[0][0].dtype)), None)
+    layers = [*layers[: after + 1], *[identity] * (depth - net.depth), *layers[after + 1 :]]
+    return from_layers(layers, negative_slope=net.negative_slope)
+
+
+def compose(f: Network, g: Network, *, shift: Any = None) -> Network:
+    r"""Concatenate two networks: the result has depth L_f + L_g and computes :math:`f(\sigma(g(x)+s)-s)`.
+
+    This is f(g(x)) wherever g(x) + s >= 0. Without a shift the squared norm is the sum of the two.
+
+    Args:
+        f, g: networks with the same activation, g.d_out equal to f.d_in.
+        shift: vector s of shape (g.d_out,), or None for zero.
+
+    Raises:
+        ValueError: dimensions or activations that do not match.
+
+    Example:
+        >>> f = from_layers([([[2.0]], [1.0])])
+        >>> compose(f, f).depth
+        2
+
+    Source: theory id composition.
+    """
+    if g.d_out != f.d_in:
+        raise ValueError(f"g has outputs in R^{g.d_out}, but f takes inputs in R^{f.d_in}.")
+    slope = _same_activation(f, g)
+    s = jnp.zeros(g.d_out, g.last[1].dtype) if shift is None else _checks.floating("shift", shift)
+    if s.shape != (g.d_out,):
+        raise ValueError(f"shift must have shape ({g.d_out},), but its shape is {s.shape}.")
+    _checks.finite("shift", s)
+    (Wg, bg), (Wf, bf) = g.layers[-1], f.layers[0]
+    layers = [*g.layers[:-1], (Wg, bg + s), (Wf, bf - Wf @ s), *f.layers[1:]]
+    return from_layers(layers, negative_slope=slope)
+
+
+def add(f: Network, g: Network) -> Network:
+    r"""Put two networks of equal depth side by side: the result computes f(x) + g(x).
+
+    .. math:: \|\theta_{f+g}\|^2=\|\theta_f\|^2+\|\theta_g\|^2+2\langle b_L^f,b_L^g\rangle\quad (L\ge 2)
+
+    Args:
+        f, g: networks of the same depth (see ``deepen``), dimensions and activation.
+
+    Raises:
+        ValueError: anything of these that differs.
+
+    Example:
+        >>> f = from_layers([([[2.0]], [1.0]), ([[1.0]], None)])
+        >>> add(f, f).width
+        2
+
+    Source: theory id addition.
+    """
+    if (f.depth, f.d_in, f.d_out) != (g.depth, g.d_in, g.d_out):
+        raise ValueError(
+            "f and g must have the same depth, d_in and d_out, but they have "
+            f"{(f.depth, f.d_in, f.d_out)} and {(g.depth, g.d_in, g.d_out)}."
+        )
+    slope = _same_activation(f, g)
+    fs, gs = f.layers, g.layers
+    (Wf, bf), (Wg, bg) = fs[-1], gs[-1]
+    if f.depth == 1:
+        return from_layers([(Wf + Wg, bf + bg)], negative_slope=slope)
+    layers: list[tuple[Array, Array]] = [(jnp.concatenate([fs[0][0], gs[0][0]]), jnp.concatenate([fs[0][1], gs[0][1]]))]
+    for (W1, b1), (W2, b2) in zip(fs[1:-1], gs[1:-1], strict=True):
+        corner = jnp.zeros((W1.shape[0], W2.shape[1]), W1.dtype)
+        layers.append((jnp.block([[W1, corner], [corner.T, W2]]), jnp.concatenate([b1, b2])))
+    layers.append((jnp.concatenate([Wf, Wg], axis=1), bf + bg))
+    return from_layers(layers, negative_slope=slope)
+
+
+def _same_activation(f: Network, g: Network) -> float:
+    if f.negative_slope != g.negative_slope:
+        raise ValueError(f"f and g have different activations: slopes {f.negative_slope} and {g.negative_slope}.")
+    return f.negative_slope
+
+
+def balance_residual(net: Network) -> Array:
+    r"""Return :math:`A_i-B_i` for every hidden neuron: incoming minus outgoing squared norm.
+
+    .. math:: A_i=\|W_l[i,:]\|^2+b_l[i]^2,\qquad B_i=\|W_{l+1}[:,i]\|^2
+
+    Returns:
+        (L-1, width); zero at every stationary point of an objective with a ridge.
+
+    Example:
+        >>> balance_residual(from_layers([([[2.0]], None), ([[1.0]], None)])).tolist()
+        [[3.0]]
+
+    Source: theory id balance.
+    """
+    if net.first is None or net.hidden is None:
+        return jnp.zeros((0, net.width), net.last[0].dtype)
+    return _incoming(net) - _outgoing(net)
+
+
+def _incoming(net: Network) -> Array:
+    assert net.first is not None
+    assert net.hidden is not None
+    first, hidden = (jnp.sum(W**2, axis=-1) + b**2 for W, b in (net.first, net.hidden))
+    return jnp.concatenate([first[None], hidden])
+
+
+def _outgoing(net: Network) -> Array:
+    assert net.hidden is not None
+    return jnp.concatenate([jnp.sum(net.hidden[0] ** 2, axis=-2), jnp.sum(net.last[0] ** 2, axis=-2)[None]])
+
+
+def balance(net: Network, *, tolerance: float = 1e-12, max_sweeps: int = 10_000) -> Network:
+    r"""Rescale every neuron so that its incoming and outgoing norms agree; the function does not change.
+
+    First every neuron that lies on no path of non-zero weights from an input or a bias to an output is zeroed,
+    then sweeps of :math:`t_i=(B_i/A_i)^{1/4}` over odd and even layers find the unique minimum of the squared norm
+    over all positive rescalings.
+
+    Args:
+        net: the network.
+        tolerance: largest balance residual accepted, relative to the largest squared norm of a neuron.
+        max_sweeps: sweeps after which to give up.
+
+    Raises:
+        RuntimeError: the tolerance is not reached.
+
+    Example:
+        >>> net = balance(from_layers([([[4.0]], None), ([[1.0]], None)]))
+        >>> [round(float(W[0, 0]), 9) for W, b in net.layers]
+        [2.0, 2.0]
+
+    Source: theory id balance.
+    """
+    if net.first is None or net.hidden is None:
+        return net
+    layers = _drop_dead(net).layers
+    live = [jnp.any(W != 0, axis=1) | (b != 0) for W, b in layers[:-1]]
+    pruned = from_layers(layers, negative_slope=net.negative_slope)
+    for _ in range(max_sweeps):
+        scale = jnp.max(_incoming(pruned))
+        if float(jnp.max(jnp.abs(balance_residual(pruned)))) <= tolerance * float(scale):
+            return pruned
+        pruned = sweep(pruned, jnp.stack(live))
+    raise RuntimeError(f"Balancing did not reach the tolerance {tolerance} in {max_sweeps} sweeps.")
+
+
+def sweep(net: Network, live: Array) -> Network:
+    """Balance the odd layers against their neighbours, then the even ones, once each.
+
+    Args:
+        net: a network of depth at least 2.
+        live: (L-1, width) booleans; other neurons are left alone.
+
+    Example:
+        >>> net = from_layers([([[4.0]], None), ([[1.0]], None)])
+        >>> [round(float(W[0, 0]), 9) for W, b in sweep(net, jnp.array([[True]])).layers]
+        [2.0, 2.0]
+
+    Source: theory id balance.
+    """
+    for parity in (0, 1):
+        A, B = _incoming(net), _outgoing(net)
+        usable = live & (A > 0) & (B > 0) & (jnp.arange(len(A)) % 2 == parity)[:, None]
+        t = jnp.where(usable, (jnp.where(usable, B, 1.0) / jnp.where(usable, A, 1.0)) ** 0.25, 1.0)
+        net = rescale(net, t)
+    return net
+
+
+def rescale(net: Network, t: Array) -> Network:
+    """Multiply the incoming weights and bias of every hidden neuron by t > 0 and its outgoing weights by 1/t.
+
+    Args:
+        net: a network of depth at least 2.
+        t: (L-1, width) positive factors.
+
+    Example:
+        >>> net = from_layers([([[4.0]], [2.0]), ([[1.0]], None)])
+        >>> [(W.tolist(), b.tolist()) for W, b in rescale(net, jnp.array([[0.5]])).layers]
+        [([[2.0]], [1.0]), ([[2.0]], [0.0])]
+
+    Source: theory id balance.
+    """
+    assert net.first is not None
+    assert net.hidden is not None
+    first = (net.first[0] * t[0][:, None], net.first[1] * t[0])
+    hidden = (net.hidden[0] * t[1:, :, None] / t[:-1, None, :], net.hidden[1] * t[1:])
+    return Network(first, hidden, (net.last[0] / t[-1][None, :], net.last[1]), net.negative_slope)
+
+
+def _drop_dead(net: Network) -> Network:
+    """Zero every neuron on no path of non-zero weights from an input or a bias to an output."""
+
+    def forward(reached: Array, layer: Any, _: Any) -> tuple[Array, Array]:
+        W, b = layer
+        out = ((W != 0).astype(W.dtype) @ reached > 0) | (b != 0)
+        return out.astype(W.dtype), out
+
+    def backward(used: Array, layer: Any, _: Any) -> tuple[Array, Array]:
+        out = used @ (layer[0] != 0).astype(layer[0].dtype) > 0
+        return out.astype(layer[0].dtype), out
+
+    dtype = net.last[0].dtype
+    _, reached = fold_layers(forward, jnp.ones(net.d_in, dtype), net)
+    _, used = fold_layers_back(backward, jnp.ones(net.d_out, dtype), net, reached)
+    alive = (reached & used).astype(dtype)
+    assert net.first is not None
+    assert net.hidden is not None
+    return Network(
+        (net.first[0] * alive[0][:, None], net.first[1] * alive[0]),
+        (net.hidden[0] * alive[1:, :, None] * alive[:-1, None, :], net.hidden[1] * alive[1:]),
+        (net.last[0] * alive[-1][None, :], net.last[1]),
+        net.negative_slope,
+    )

@@ -1,0 +1,139 @@
+"""The price of a function in parameter norm: upper bounds, lower bounds and what they certify."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from . import _checks, _svd
+from .networks import Network, jacobian
+
+
+def squared_norm(net: Network) -> Any:
+    r"""Return :math:`\|\theta\|^2=\sum_l \|W_l\|_F^2+\|b_l\|^2`, all biases included.
+
+    Example:
+        >>> from bnlib import from_layers
+        >>> float(squared_norm(from_layers([([[2.0]], [1.0])])))
+        5.0
+
+    Source: conventions of the book.
+    """
+    return sum(jnp.sum(W * W) + jnp.sum(b * b) for W, b in _parts(net))
+
+
+def _parts(net: Network) -> list[Any]:
+    return [part for part in (net.first, net.hidden, net.last) if part is not None]
+
+
+def schatten(A: Any, p: float) -> float:
+    r"""Return the p-th power of the Schatten quasi-norm, :math:`\|A\|_{S_p}^p=\sum_i s_i(A)^p`.
+
+    Singular values that are rounding are dropped first.
+
+    Args:
+        A: matrix.
+        p: exponent, positive.
+
+    Raises:
+        ValueError: p <= 0, or A not a finite non-empty matrix.
+
+    Example:
+        >>> schatten([[3.0, 0.0], [0.0, 4.0]], 1.0)
+        7.0
+
+    Source: classical; theory id schatten-bound.
+    """
+    if not p > 0:
+        raise ValueError(f"p must be positive, but it is {p!r}.")
+    return _schatten(_checks.matrix("A", A), p)
+
+
+@_checks.float64
+def _schatten(A: Any, p: float) -> float:
+    return float(jnp.sum(_svd.powers(jnp.linalg.svd(A, compute_uv=False), p, A.shape)))
+
+
+def linear_cost(A: Any, depth: int) -> float:
+    r"""Return the least squared norm of a linear network of the given depth computing A, :math:`L\sum_i s_i^{2/L}`.
+
+    Args:
+        A: matrix (d_out, d_in).
+        depth: number L of weight matrices, at least 1.
+
+    Example:
+        >>> round(linear_cost([[4.0]], 2), 12)
+        8.0
+
+    Source: theory id linear-cost.
+    """
+    depth = _checks.integer("depth", depth, 1)
+    return depth * schatten(A, 2.0 / depth)
+
+
+def linear_expansion(A: Any) -> tuple[float, float, float]:
+    r"""Return (r0, r1, r2) of :math:`R(A;L)=L\,r_0+r_1+r_2/L+O(L^{-2})` for a linear map.
+
+    .. math:: r_0=\mathrm{rank} A,\quad r_1=2\log|A|_+,\quad r_2=2\sum_i\log^2 s_i
+
+    Raises:
+        ValueError: A whose numerical rank is undecided, or not a finite non-empty matrix.
+
+    Example:
+        >>> linear_expansion([[1.0, 0.0], [0.0, 0.0]])
+        (1.0, 0.0, 0.0)
+
+    Source: theory id linear-expansion.
+    """
+    return _linear_expansion(_checks.matrix("A", A))
+
+
+@_checks.float64
+def _linear_expansion(A: Any) -> tuple[float, float, float]:
+    rank, gap, decided = _svd.numerical_rank(A)
+    if not decided:
+        raise ValueError(
+            f"The rank of A is undecided: its smallest singular value kept is only {gap:.1f} times what is dropped."
+        )
+    logs = jnp.log(jnp.linalg.svd(A, compute_uv=False)[:rank])
+    return float(rank), float(2 * jnp.sum(logs)), float(2 * jnp.sum(logs**2))
+
+
+@_checks.float64
+def lower_bound(net: Network, X: Any) -> float:
+    r"""Return :math:`\max_{x\in X} L\,\|J(x)\|_{S_{2/L}}^{2/L}`, below every network that equals this one near X.
+
+    Args:
+        net: the network whose function is priced.
+        X: inputs (N, d_in), in the interior of the domain and away from kinks.
+
+    Returns:
+        A lower bound of :math:`R(f_\theta;\Omega,L)` for every neighbourhood Omega of X.
+
+    Example:
+        >>> from bnlib import from_layers
+        >>> round(lower_bound(from_layers([([[2.0]], None), ([[2.0]], None)]), [[1.0]]), 12)
+        8.0
+
+    Source: theory id schatten-bound.
+    """
+    J = jacobian(net, _checks.points("X", X, net.d_in))
+    s = jnp.linalg.svd(J, compute_uv=False)
+    return net.depth * float(jnp.max(jnp.sum(_svd.powers(s, 2.0 / net.depth, J.shape), axis=-1)))
+
+
+@_checks.float64
+def optimality_gap(net: Network, X: Any) -> float:
+    r"""Return :math:`\|\theta\|^2 - \max_{x\in X} L\|J(x)\|_{S_{2/L}}^{2/L}\ge \|\theta\|^2-R(f_\theta;\Omega,L)\ge 0`.
+
+    The gap bounds how much norm any other network of the same depth with the same function near X can save.
+    It speaks of the function on a neighbourhood of X, not of the fit to data: training points alone do not
+    determine the Jacobian.
+
+    Example:
+        >>> from bnlib import from_layers
+        >>> round(optimality_gap(from_layers([([[4.0]], None), ([[1.0]], None)]), [[1.0]]), 12)
+        9.0
+
+    Source: theory id schatten-bound.
+    """
+    return float(squared_norm(net)) - lower_bound(net, X)
