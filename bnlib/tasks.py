@@ -11,13 +11,14 @@ from .networks import apply, init
 
 
 class Task(NamedTuple):
-    """Hold training and test data and the rank of the function that made them."""
+    """Hold training and test data, the rank of the function that made them and the training latents (N, d)."""
 
     X: Array
     Y: Array
     X_test: Array
     Y_test: Array
     rank: int
+    latent: Array
 
 
 def latent_task(
@@ -65,7 +66,7 @@ def latent_task(
     X = (X - X.mean(0, keepdims=True)) / X.std(0, keepdims=True)
     Y = Y - Y.mean(0, keepdims=True)
     Y = Y * jnp.sqrt(rank / jnp.mean(jnp.sum(Y**2, axis=1)))
-    return Task(X[:n], Y[:n], X[n:], Y[n:], rank)
+    return Task(X[:n], Y[:n], X[n:], Y[n:], rank, Z[:n])
 
 
 def _random_features(key: Array, Z: Array, d_out: int, width: int = 100) -> Array:
