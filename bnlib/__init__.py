@@ -27,6 +27,8 @@ from .spectra import (
     representation_singular_values,
     weight_singular_values,
 )
+from .stationarity import Stationarity, stationarity
+from .sweeps import sweep
 from .training import TrainResult, train
 
 __version__ = "0.1.0"

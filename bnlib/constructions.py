@@ -6,10 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from . import _checks, _svd
-from .networks import Network, fold_layers, fold_layers_back, from_layers
+from .networks import Network, activations, fold_layers, fold_layers_back, from_layers
 
 
 def linear_network(A: Any, depth: int, *, domain: Any = None) -> Network:
@@ -80,18 +80,22 @@ def _into_orthant(codes: np.ndarray, layer: int) -> np.ndarray:
     return Q
 
 
-def deepen(net: Network, depth: int) -> Network:
-    """Insert identity layers until the network has the given depth; the function does not change.
+def deepen(net: Network, depth: int, *, rank: int | None = None, X: Any = None) -> Network:
+    r"""Insert layers that keep the hidden representation until the network has the given depth.
 
-    They go after the hidden layer with the fewest living neurons, k say, and each adds exactly k to the squared
-    norm: activations are not negative there, so every inserted ReLU acts as the identity.
+    Without a rank they are identities on the living neurons and the function does not change: they go after the hidden
+    layer with the fewest living neurons, k say, and each adds exactly k to the squared norm. With a rank r they are
+    :math:`VV^T`, V the r leading right singular vectors of the hidden representation of X with the least
+    :math:`s_{r+1}/s_1`. Each then adds r, and the function changes by what the representation has beyond rank r.
 
     Args:
         net: a ReLU or linear network of depth at least 2.
         depth: new depth, at least that of ``net``.
+        rank: rank of the inserted layers; None for identities.
+        X: inputs (N, d_in), needed with a rank.
 
     Raises:
-        ValueError: a smaller depth, or a network without hidden layer.
+        ValueError: a smaller depth, a network without hidden layer, or a rank above the width or without inputs.
 
     Example:
         >>> net = from_layers([([[2.0]], [1.0]), ([[3.0]], None)])
@@ -102,14 +106,23 @@ def deepen(net: Network, depth: int) -> Network:
     """
     depth = _checks.integer("depth", depth, net.depth)
     if net.first is None or net.hidden is None:
-        raise ValueError("A network of depth 1 has no hidden layer after which to insert identity layers.")
+        raise ValueError("A network of depth 1 has no hidden layer after which to insert layers.")
     if net.negative_slope not in (0.0, 1.0):
-        raise ValueError("Identity layers keep the function of ReLU and linear networks only.")
+        raise ValueError("Inserted layers keep the function of ReLU and linear networks only.")
     layers = net.layers
-    living = [jnp.any(W != 0, axis=1) | (b != 0) for W, b in layers[:-1]]
-    after = int(np.argmin([int(jnp.sum(alive)) for alive in living]))
-    identity: tuple[Array, Any] = (jnp.diag(living[after].astype(layers[0][0].dtype)), None)
-    layers = [*layers[: after + 1], *[identity] * (depth - net.depth), *layers[after + 1 :]]
+    if rank is None:
+        living = [jnp.any(W != 0, axis=1) | (b != 0) for W, b in layers[:-1]]
+        after = int(np.argmin([int(jnp.sum(alive)) for alive in living]))
+        inserted = jnp.diag(living[after].astype(layers[0][0].dtype))
+    else:
+        rank = _checks.integer("rank", rank, 1)
+        if X is None or rank > net.width:
+            raise ValueError(f"Inserting layers of rank {rank} needs inputs X and a width of at least {rank}.")
+        _, s, Vt = jnp.linalg.svd(activations(net, X).post, full_matrices=False)
+        beyond = s[:, rank] if rank < s.shape[1] else jnp.zeros(len(s), s.dtype)
+        after = int(jnp.argmin(beyond / jnp.where(s[:, 0] > 0, s[:, 0], 1.0)))
+        inserted = Vt[after, :rank].T @ Vt[after, :rank]
+    layers = [*layers[: after + 1], *[(inserted, jnp.zeros(net.width, inserted.dtype))] * (depth - net.depth), *layers[after + 1 :]]
     return from_layers(layers, negative_slope=net.negative_slope)
 
 
@@ -217,17 +230,17 @@ def _outgoing(net: Network) -> Array:
     return jnp.concatenate([jnp.sum(net.hidden[0] ** 2, axis=-2), jnp.sum(net.last[0] ** 2, axis=-2)[None]])
 
 
-def balance(net: Network, *, tolerance: float = 1e-12, max_sweeps: int = 10_000) -> Network:
+def balance(net: Network, *, tolerance: float = 1e-12, max_sweeps: int = 100_000) -> Network:
     r"""Rescale every neuron so that its incoming and outgoing norms agree; the function does not change.
 
     First every neuron that lies on no path of non-zero weights from an input or a bias to an output is zeroed,
     then sweeps of :math:`t_i=(B_i/A_i)^{1/4}` over odd and even layers find the unique minimum of the squared norm
-    over all positive rescalings.
+    over all positive rescalings. This is done in float64, whatever the type of the network, which comes back in it.
 
     Args:
         net: the network.
         tolerance: largest balance residual accepted, relative to the largest squared norm of a neuron.
-        max_sweeps: sweeps after which to give up.
+        max_sweeps: sweeps after which to give up; about 3 L^2 are needed at depth L.
 
     Raises:
         RuntimeError: the tolerance is not reached.
@@ -241,37 +254,57 @@ def balance(net: Network, *, tolerance: float = 1e-12, max_sweeps: int = 10_000)
     """
     if net.first is None or net.hidden is None:
         return net
-    layers = _drop_dead(net).layers
-    live = [jnp.any(W != 0, axis=1) | (b != 0) for W, b in layers[:-1]]
-    pruned = from_layers(layers, negative_slope=net.negative_slope)
-    for _ in range(max_sweeps):
-        scale = jnp.max(_incoming(pruned))
-        if float(jnp.max(jnp.abs(balance_residual(pruned)))) <= tolerance * float(scale):
-            return pruned
-        pruned = sweep(pruned, jnp.stack(live))
-    raise RuntimeError(f"Balancing did not reach the tolerance {tolerance} in {max_sweeps} sweeps.")
+    dtype = net.last[0].dtype
+    return jax.tree.map(lambda a: jnp.asarray(np.asarray(a).astype(dtype)), _balance(net, tolerance, max_sweeps))
 
 
-def sweep(net: Network, live: Array) -> Network:
-    """Balance the odd layers against their neighbours, then the even ones, once each.
+@_checks.float64
+def _balance(net: Network, tolerance: float, max_sweeps: int) -> Network:
+    net, done = _sweeps(_drop_dead(net), tolerance, max_sweeps)
+    if not done:
+        raise RuntimeError(f"Balancing did not reach the tolerance {tolerance} in {max_sweeps} sweeps.")
+    return net
+
+
+@jax.jit
+def _sweeps(net: Network, tolerance: Array, max_sweeps: Array) -> tuple[Network, Array]:
+    """Sweep until the largest residual is within the tolerance; also return whether it is."""
+
+    def done(net: Network) -> Array:
+        return jnp.max(jnp.abs(balance_residual(net))) <= tolerance * jnp.max(_incoming(net))
+
+    def sweep(state: tuple[Network, Array]) -> tuple[Network, Array]:
+        net, count = state
+        for parity in (0, 1):
+            net = rescale(net, balancing_factors(net, parity))
+        return net, count + 1
+
+    net, _ = lax.while_loop(
+        lambda state: ~done(state[0]) & (state[1] < max_sweeps), sweep, (net, jnp.zeros((), int))
+    )
+    return net, done(net)
+
+
+def balancing_factors(net: Network, parity: int, *, floor: float = 0.0) -> Array:
+    """Return the factors that balance the hidden layers of one parity against their neighbours, 1 elsewhere.
 
     Args:
         net: a network of depth at least 2.
-        live: (L-1, width) booleans; other neurons are left alone.
+        parity: 0 for hidden layers 1, 3, ..., 1 for 2, 4, ...
+        floor: neurons with a squared norm at or below it are left alone.
+
+    Returns:
+        (L-1, width) positive factors for ``rescale``.
 
     Example:
-        >>> net = from_layers([([[4.0]], None), ([[1.0]], None)])
-        >>> [round(float(W[0, 0]), 9) for W, b in sweep(net, jnp.array([[True]])).layers]
-        [2.0, 2.0]
+        >>> balancing_factors(from_layers([([[4.0]], None), ([[1.0]], None)]), 0).tolist()
+        [[0.5]]
 
     Source: theory id balance.
     """
-    for parity in (0, 1):
-        A, B = _incoming(net), _outgoing(net)
-        usable = live & (A > 0) & (B > 0) & (jnp.arange(len(A)) % 2 == parity)[:, None]
-        t = jnp.where(usable, (jnp.where(usable, B, 1.0) / jnp.where(usable, A, 1.0)) ** 0.25, 1.0)
-        net = rescale(net, t)
-    return net
+    A, B = _incoming(net), _outgoing(net)
+    usable = (A > floor) & (B > floor) & (jnp.arange(len(A)) % 2 == parity)[:, None]
+    return jnp.where(usable, (jnp.where(usable, B, 1.0) / jnp.where(usable, A, 1.0)) ** 0.25, 1.0)
 
 
 def rescale(net: Network, t: Array) -> Network:
@@ -295,6 +328,7 @@ def rescale(net: Network, t: Array) -> Network:
     return Network(first, hidden, (net.last[0] / t[-1][None, :], net.last[1]), net.negative_slope)
 
 
+@jax.jit
 def _drop_dead(net: Network) -> Network:
     """Zero every neuron on no path of non-zero weights from an input or a bias to an output."""
 

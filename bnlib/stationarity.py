@@ -1,0 +1,117 @@
+"""How far a network is from a stationary point of the ridge objective, measured where the gradient cannot vanish.
+
+Training data come to lie exactly on kinks of the trained function. There the objective has no gradient: autodiff
+returns one element of the generalised (Clarke) gradient, and that element stays away from zero even at a minimum. What
+vanishes at a minimum is the shortest element.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.flatten_util import ravel_pytree
+from scipy.optimize import minimize
+
+from . import _checks
+from .constructions import balance_residual
+from .costs import squared_norm
+from .networks import Layer, Network, activations, affine, fold_layers
+
+
+class Stationarity(NamedTuple):
+    r"""Hold what ``stationarity`` returns; the first two are relative to :math:`2\lambda\|\theta\|`.
+
+    Attributes:
+        gradient: norm of the gradient that autodiff returns.
+        clarke: norm of the shortest generalised gradient found, an upper bound of the true distance to zero.
+        imbalance: largest |A_i - B_i| relative to the largest squared norm of a neuron.
+        kinks: number of pre-activations treated as lying on a kink.
+    """
+
+    gradient: float
+    clarke: float
+    imbalance: float
+    kinks: int
+
+
+@jax.custom_jvp
+def _relu_with_slope(z: Array, slope: Array) -> Array:
+    """Evaluate the ReLU, with a prescribed derivative."""
+    return jnp.maximum(z, 0.0)
+
+
+@_relu_with_slope.defjvp
+def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    return _relu_with_slope(*primals), primals[1] * tangents[0]
+
+
+@_checks.float64
+def stationarity(net: Network, X: Any, Y: Any, ridge: float, *, kink: float = 1e-3, iterations: int = 300) -> Stationarity:
+    r"""Measure stationarity of :math:`\frac1N\sum_i|f_\theta(x_i)-y_i|^2+\lambda\|\theta\|^2` at a ReLU network.
+
+    Pre-activations within ``kink`` of zero, in units of their neuron's root mean square over the data, may take any
+    slope in [0, 1]; bounded L-BFGS looks for the slopes that make the gradient shortest.
+
+    Args:
+        net: a ReLU network.
+        X: inputs (N, d_in).
+        Y: targets (N, d_out).
+        ridge: lambda > 0.
+        kink: relative distance below which a pre-activation counts as zero.
+        iterations: of the search for the shortest gradient.
+
+    Raises:
+        ValueError: a ridge that is not positive, a network that is not ReLU, or bad shapes.
+
+    Example:
+        >>> from bnlib import from_layers
+        >>> s = stationarity(from_layers([([[0.5]], None), ([[0.5]], None)]), [[1.0]], [[0.75]], 0.5)
+        >>> round(s.gradient, 9), round(s.imbalance, 9)
+        (0.0, 0.0)
+
+    Source: Clarke 1975. Chapter: training to the bottleneck.
+    """
+    if not ridge > 0:
+        raise ValueError(f"ridge must be positive, but it is {ridge!r}: without it nothing is stationary by itself.")
+    if net.negative_slope != 0:
+        raise ValueError(f"Only ReLU networks are supported, but negative_slope is {net.negative_slope}.")
+    X, Y = _checks.points("X", X, net.d_in), _checks.points("Y", Y, net.d_out)
+    pre = activations(net, X).pre
+    scale = jnp.sqrt(jnp.mean(pre**2, axis=1, keepdims=True))
+    free = np.flatnonzero(np.asarray((jnp.abs(pre) <= kink * scale) & (scale > 0)))
+    masks = (pre > 0).astype(pre.dtype).ravel()
+    size = 2.0 * ridge * float(jnp.sqrt(squared_norm(net)))
+    flat, unravel = ravel_pytree(net)
+
+    def squared_gradient(slopes: Array) -> Array:
+        m = masks.at[free].set(slopes).reshape(pre.shape)
+        gradient = jax.grad(lambda v: _objective(unravel(v), X, Y, ridge, m))(flat)
+        return jnp.sum((gradient / size) ** 2)
+
+    start = np.asarray(masks[free])
+    evaluate = jax.jit(jax.value_and_grad(squared_gradient))
+    plain = float(evaluate(jnp.asarray(start))[0])
+    shortest = plain
+    if len(free):
+        result = minimize(
+            lambda s: tuple(np.asarray(a, np.float64) for a in evaluate(jnp.asarray(s))),
+            np.clip(start, 0.25, 0.75),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(0.0, 1.0)] * len(free),
+            options={"maxiter": iterations, "maxcor": 20},
+        )
+        shortest = min(plain, float(result.fun))
+    residual = float(jnp.max(jnp.abs(balance_residual(net)), initial=0.0))
+    largest = max((float(jnp.max(jnp.sum(W**2, axis=1) + b**2)) for W, b in net.layers[:-1]), default=1.0)
+    return Stationarity(plain**0.5, shortest**0.5, residual / largest if largest else 0.0, len(free))
+
+
+def _objective(net: Network, X: Array, Y: Array, ridge: float, masks: Array) -> Array:
+    def step(h: Array, layer: Layer, mask: Array) -> tuple[Array, None]:
+        return _relu_with_slope(affine(layer, h), mask), None
+
+    h, _ = fold_layers(step, X, net, masks)
+    return jnp.mean(jnp.sum((affine(net.last, h) - Y) ** 2, axis=1)) + ridge * squared_norm(net)

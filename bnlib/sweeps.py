@@ -1,0 +1,162 @@
+"""Many trainings at once: spread over all devices of all processes, batched on accelerators."""
+
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh
+
+from .networks import Network
+from .training import (
+    STAGES,
+    End,
+    Stages,
+    TrainResult,
+    optimiser,
+    run_phase,
+    schedule,
+    summarise,
+    total_variance,
+    train,
+)
+
+Member = tuple[Network, Any, Any, float]
+
+
+def sweep(
+    members: Sequence[Member],
+    *,
+    mesh: Mesh | None = None,
+    batched: bool | None = None,
+    first_order_steps: int = 500,
+    learning_rate: float = 5e-3,
+    stages: Stages = STAGES,
+    memory: int = 60,
+    dtype: Any = jnp.float32,
+) -> list[TrainResult]:
+    """Train every member as ``train`` does, whatever mixture of seeds, ridges, depths and tasks they are.
+
+    Member i goes to device i modulo the number of devices, and every device works through its share, members of equal
+    shapes with one compiled program. On an accelerator those members train as one batch, which fills it; on a CPU they
+    train one after the other, because batching does not pay there, and each result is that of ``train`` bit for bit.
+    In a run of several processes all must pass the same members, and all get all results.
+
+    Args:
+        members: tuples (start, X, Y, ridge).
+        mesh: devices to use; all devices of all processes when None.
+        batched: whether equal shapes train as one batch; None to decide by the kind of device.
+        first_order_steps, learning_rate, stages, memory, dtype: see ``train``.
+
+    Returns:
+        One ``TrainResult`` per member, in order.
+
+    Raises:
+        ValueError: no members, or bad input as in ``train``.
+
+    Example:
+        >>> from bnlib import from_layers
+        >>> start = from_layers([([[1.0]], [0.0])])
+        >>> results = sweep([(start, [[-1.0], [1.0]], [[-2.0], [2.0]], ridge) for ridge in (0.25, 1.0)])
+        >>> [round(float(r.net.last[0][0, 0]), 3) for r in results]
+        [1.6, 1.0]
+
+    Source: bnlib. Chapter: training to the bottleneck.
+    """
+    if not members:
+        raise ValueError("members must hold at least one (start, X, Y, ridge).")
+    devices = list(mesh.devices.flat) if mesh is not None else jax.devices()
+    batched = devices[0].platform != "cpu" if batched is None else batched
+    settings = {"first_order_steps": first_order_steps, "learning_rate": learning_rate, "memory": memory}
+    work = _batches(members, len(devices)) if batched else [(i % len(devices), [i]) for i in range(len(members))]
+    x64 = jax.config.jax_enable_x64
+
+    def share(d: int) -> dict[int, TrainResult]:
+        done: dict[int, TrainResult] = {}
+        # Context settings belong to a thread, so each worker repeats them.
+        with jax.enable_x64(x64), jax.default_device(devices[d]):
+            for _, indices in (job for job in work if job[0] == d):
+                group = [members[i] for i in indices]
+                if len(group) == 1:
+                    results = [train(*group[0], stages=stages, dtype=dtype, **settings)]
+                else:
+                    results = _batch(group, dtype, stages=stages, **settings)
+                done |= zip(indices, results, strict=True)
+        return done
+
+    local = [d for d, device in enumerate(devices) if device.process_index == jax.process_index()]
+    with ThreadPoolExecutor(max(1, len(local))) as pool:
+        done = {i: r for part in pool.map(share, local) for i, r in part.items()}
+    if len(done) < len(members):
+        done = _gather(done, members)
+    return [done[i] for i in range(len(members))]
+
+
+def _batches(members: Sequence[Member], n_devices: int) -> list[tuple[int, list[int]]]:
+    """Deal the members to devices and group each device's share by shapes."""
+    groups: dict[tuple, list[int]] = {}
+    for i, (net, X, Y, _) in enumerate(members):
+        shapes = (net.depth, net.width, net.negative_slope, np.shape(X), np.shape(Y))
+        groups.setdefault((i % n_devices, shapes), []).append(i)
+    return [(device, indices) for (device, _), indices in groups.items()]
+
+
+def _batch(group: list[Member], dtype: Any, **settings: Any) -> list[TrainResult]:
+    """Train members of equal shapes as one batch on the current device."""
+    stacked = jax.tree.map(lambda *a: jnp.stack([jnp.asarray(v, dtype) for v in a]), *group)
+    nets, histories, gradients = jax.jit(jax.vmap(partial(_run, **settings)))(*stacked)
+    results = []
+    for i, (_, _, Y, ridge) in enumerate(group):
+        end = End(jax.tree.map(lambda a, i=i: a[i], nets), np.asarray(histories[i], np.float64), float(gradients[i]))
+        if not np.all(np.isfinite(end.history)):
+            raise RuntimeError(f"Training diverged for ridge {ridge!r}: the objective is not finite.")
+        results.append(summarise(end, stacked[1][i], stacked[2][i], ridge, total_variance(jnp.asarray(Y))))
+    return results
+
+
+def _run(
+    net: Network,
+    X: Array,
+    Y: Array,
+    lam: Array,
+    *,
+    first_order_steps: int,
+    learning_rate: float,
+    stages: Stages,
+    memory: int,
+) -> tuple[Network, Array, Array]:
+    """Run all phases of one member inside a traced program."""
+    state = (net, optimiser(first_order_steps, learning_rate).init(net))
+    histories, smoothed = [], jnp.full((), jnp.nan, X.dtype)
+    for phase in schedule(first_order_steps, stages):
+        state, values, gradient = run_phase(phase, state, X, Y, lam, first_order_steps, learning_rate, memory)
+        histories.append(values)
+        smoothed = smoothed if gradient is None else gradient
+    return state[0], jnp.concatenate(histories), smoothed
+
+
+def _gather(done: dict[int, TrainResult], members: Sequence[Member]) -> dict[int, TrainResult]:
+    """Exchange results between processes as bytes, which no conversion of types can touch."""
+    file = io.BytesIO()
+    np.savez(file, **{f"{i}.{j}": a for i, r in done.items() for j, a in enumerate(jax.tree.leaves(r))})
+    mine = np.frombuffer(file.getvalue(), np.uint8)
+    sizes = np.ravel(multihost_utils.process_allgather(np.array([len(mine)])))
+    padded = np.pad(mine, (0, int(sizes.max()) - len(mine)))
+    everything = np.asarray(multihost_utils.process_allgather(padded)).reshape(len(sizes), -1)
+    _, structure = jax.tree.flatten(next(iter(done.values())))
+    gathered = {}
+    for row, size in zip(everything, sizes, strict=True):
+        with np.load(io.BytesIO(row[:size].tobytes()), allow_pickle=False) as archive:
+            for i in {int(name.partition(".")[0]) for name in archive.files}:
+                leaves = [archive[f"{i}.{j}"] for j in range(structure.num_leaves)]
+                result = jax.tree.unflatten(structure, [a if a.ndim else a.item() for a in leaves])
+                slope = members[i][0].negative_slope
+                net = Network(result.net.first, result.net.hidden, result.net.last, slope)
+                gathered[i] = result._replace(net=net)
+    return gathered
