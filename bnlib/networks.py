@@ -254,7 +254,12 @@ def apply(net: Network, X: Any) -> jax.Array:
 
     Source: conventions of the book.
     """
-    X = _checks.points("X", X, net.d_in).astype(net.last[0].dtype)
+    return _apply(net, _checks.points("X", X, net.d_in))
+
+
+@jax.jit
+def _apply(net: Network, X: jax.Array) -> jax.Array:
+    X = X.astype(net.last[0].dtype)
     h, _ = fold_layers(lambda h, layer, _: (sigma(net, affine(layer, h)), None), X, net)
     return affine(net.last, h)
 
@@ -273,7 +278,12 @@ def activations(net: Network, X: Any) -> Activations:
 
     Source: conventions of the book.
     """
-    X = _checks.points("X", X, net.d_in).astype(net.last[0].dtype)
+    return _activations(net, _checks.points("X", X, net.d_in))
+
+
+@jax.jit
+def _activations(net: Network, X: jax.Array) -> Activations:
+    X = X.astype(net.last[0].dtype)
 
     def step(h: jax.Array, layer: Layer, _: Any) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
         pre = affine(layer, h)
@@ -306,9 +316,14 @@ def jacobian(net: Network, x: Any) -> jax.Array:
     """
     x = _checks.floating("x", x)
     X = _checks.points("x", jnp.atleast_2d(x), net.d_in)
-    differentiate = jax.jacfwd if net.d_in <= net.d_out else jax.jacrev
-    J = jax.vmap(differentiate(lambda v: apply(net, v[None])[0]))(X)
+    J = _jacobian(net, X)
     return J[0] if x.ndim == 1 else J
+
+
+@jax.jit
+def _jacobian(net: Network, X: jax.Array) -> jax.Array:
+    differentiate = jax.jacfwd if net.d_in <= net.d_out else jax.jacrev
+    return jax.vmap(differentiate(lambda v: _apply(net, v[None])[0]))(X)
 
 
 def to_torch_state(net: Network) -> dict[str, np.ndarray]:
