@@ -52,9 +52,13 @@ def points(name: str, X: Any, dim: int) -> jax.Array:
 
 def integer(name: str, value: Any, low: int) -> int:
     """Return value as an int of at least ``low``, or raise ValueError."""
-    if isinstance(value, bool) or int(value) != value or value < low:
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):  # text, NaN, infinity
+        number = low - 1
+    if isinstance(value, bool) or number != value or number < low:
         raise ValueError(f"{name} must be an integer >= {low}, but it is {value!r}.")
-    return int(value)
+    return number
 
 
 def float64(fn: Callable[P, T]) -> Callable[P, T]:
