@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from . import _checks, _svd
 from .networks import Network, fold_layers, fold_layers_back, from_layers
@@ -217,17 +217,17 @@ def _outgoing(net: Network) -> Array:
     return jnp.concatenate([jnp.sum(net.hidden[0] ** 2, axis=-2), jnp.sum(net.last[0] ** 2, axis=-2)[None]])
 
 
-def balance(net: Network, *, tolerance: float = 1e-12, max_sweeps: int = 10_000) -> Network:
+def balance(net: Network, *, tolerance: float = 1e-12, max_sweeps: int = 100_000) -> Network:
     r"""Rescale every neuron so that its incoming and outgoing norms agree; the function does not change.
 
     First every neuron that lies on no path of non-zero weights from an input or a bias to an output is zeroed,
     then sweeps of :math:`t_i=(B_i/A_i)^{1/4}` over odd and even layers find the unique minimum of the squared norm
-    over all positive rescalings.
+    over all positive rescalings. This is done in float64, whatever the type of the network, which comes back in it.
 
     Args:
         net: the network.
         tolerance: largest balance residual accepted, relative to the largest squared norm of a neuron.
-        max_sweeps: sweeps after which to give up.
+        max_sweeps: sweeps after which to give up; about 3 L^2 are needed at depth L.
 
     Raises:
         RuntimeError: the tolerance is not reached.
@@ -241,15 +241,32 @@ def balance(net: Network, *, tolerance: float = 1e-12, max_sweeps: int = 10_000)
     """
     if net.first is None or net.hidden is None:
         return net
-    layers = _drop_dead(net).layers
-    live = [jnp.any(W != 0, axis=1) | (b != 0) for W, b in layers[:-1]]
-    pruned = from_layers(layers, negative_slope=net.negative_slope)
-    for _ in range(max_sweeps):
-        scale = jnp.max(_incoming(pruned))
-        if float(jnp.max(jnp.abs(balance_residual(pruned)))) <= tolerance * float(scale):
-            return pruned
-        pruned = sweep(pruned, jnp.stack(live))
-    raise RuntimeError(f"Balancing did not reach the tolerance {tolerance} in {max_sweeps} sweeps.")
+    dtype = net.last[0].dtype
+    return jax.tree.map(lambda a: jnp.asarray(np.asarray(a).astype(dtype)), _balance(net, tolerance, max_sweeps))
+
+
+@_checks.float64
+def _balance(net: Network, tolerance: float, max_sweeps: int) -> Network:
+    net, done = _sweeps(_drop_dead(net), tolerance, max_sweeps)
+    if not done:
+        raise RuntimeError(f"Balancing did not reach the tolerance {tolerance} in {max_sweeps} sweeps.")
+    return net
+
+
+@jax.jit
+def _sweeps(net: Network, tolerance: Array, max_sweeps: Array) -> tuple[Network, Array]:
+    """Sweep until the largest residual is within the tolerance; also return whether it is."""
+    live = _incoming(net) > 0
+
+    def done(net: Network) -> Array:
+        return jnp.max(jnp.abs(balance_residual(net))) <= tolerance * jnp.max(_incoming(net))
+
+    net, _ = lax.while_loop(
+        lambda state: ~done(state[0]) & (state[1] < max_sweeps),
+        lambda state: (sweep(state[0], live), state[1] + 1),
+        (net, jnp.zeros((), int)),
+    )
+    return net, done(net)
 
 
 def sweep(net: Network, live: Array) -> Network:
@@ -295,6 +312,7 @@ def rescale(net: Network, t: Array) -> Network:
     return Network(first, hidden, (net.last[0] / t[-1][None, :], net.last[1]), net.negative_slope)
 
 
+@jax.jit
 def _drop_dead(net: Network) -> Network:
     """Zero every neuron on no path of non-zero weights from an input or a bias to an output."""
 
