@@ -4,6 +4,8 @@ Shapes come from a short list, so that compiled functions are used again; hidden
 are drawn and then padded with zero neurons, which change nothing.
 """
 
+from itertools import pairwise
+
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
@@ -42,7 +44,7 @@ def pad(layers, width=WIDTH):
 def random_layers(rng, widths, *, scale=1.0, biases=True, integers=False):
     """Draw weights of variance scale²/w, or from {-1, 0, 1}: these make kinks, dead neurons and low ranks."""
     layers = []
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in pairwise(widths):
         if integers:
             W, b = rng.integers(-1, 2, (after, before)), rng.integers(-1, 2, after)
         else:
