@@ -142,7 +142,7 @@ def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
     Source: bnlib.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("it is not an npz archive")
             return {name: archive[name] for name in archive.files}

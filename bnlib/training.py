@@ -16,7 +16,8 @@ from .costs import squared_norm
 from .networks import Layer, Network, affine, fold_layers
 
 # Width of the smoothed ReLU and L-BFGS iterations at each: a kink that is still wide is easier to cross.
-STAGES = ((0.03, 200), (0.01, 400), (0.003, 400), (0.001, 400), (0.0, 500))
+# Equal numbers of iterations share one compiled program.
+STAGES = ((0.03, 400), (0.01, 400), (0.003, 400), (0.001, 400), (0.0, 400))
 
 
 class TrainResult(NamedTuple):
