@@ -55,15 +55,19 @@ def random_layers(rng, widths, *, scale=1.0, biases=True, integers=False):
 
 @st.composite
 def networks(draw, architectures=ARCHITECTURES, integers=True):
-    """Draw a network in float64."""
+    """Draw a network in float64.
+
+    Integers make exact zeros only while all arithmetic is exact: that rules out a slope of 0.1, whose rounding would
+    put a pre-activation on either side of its kink.
+    """
     depth, d_in, d_out, slope = draw(st.sampled_from(architectures))
     widths = draw(st.lists(st.integers(1, WIDTH), min_size=depth - 1, max_size=depth - 1))
     layers = random_layers(
         np.random.default_rng(draw(st.integers(0, 2**32 - 1))),
         [d_in, *widths, d_out],
-        scale=draw(st.sampled_from([0.3, 1.0, 1.5])),
+        scale=draw(st.sampled_from([0.25, 1.0, 1.5])),
         biases=draw(st.booleans()),
-        integers=integers and draw(st.booleans()),
+        integers=integers and slope != 0.1 and draw(st.booleans()),
     )
     return from_layers([(jnp.asarray(W), jnp.asarray(b)) for W, b in pad(layers)], negative_slope=slope)
 

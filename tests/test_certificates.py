@@ -66,7 +66,7 @@ def check_weights_theorem(certificate, net, X, k):
 
 
 @given(networks_and_inputs(), st.data())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_weights_theorem(pair, data):
     net, X = pair
     k = data.draw(st.integers(1, min(net.d_in, net.d_out)))
@@ -225,12 +225,14 @@ def check_ntk_bound(certificate, net, X, k, **options):
 
 
 @given(networks_and_inputs(), st.data())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_ntk_bound(pair, data):
     net, X = pair
     k = data.draw(st.integers(1, min(net.d_in, net.d_out)))
     check_ntk_bound(bn.ntk_certificate, net, X, k)
     check_ntk_bound(bn.ntk_certificate, bn.balance(net), X, k, balanced=True)
+    X = enough_rank(net, X, k)  # elsewhere the bound is a root of rounding
+    assume(len(X))
     expected, result = ntk_bound(net, X, k), bn.ntk_certificate(net, X, k)
     np.testing.assert_allclose(result.trace, expected.trace, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(result.bound, expected.bound, rtol=1e-6, atol=1e-9)

@@ -37,7 +37,7 @@ def chain_of_bounds(J, depth, k):
 
 
 @given(networks_and_inputs())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_schatten_bound(pair):
     net, X = pair
     check_schatten_bound(bn.lower_bound, net, X)

@@ -68,3 +68,42 @@ def test_divergence_is_reported_with_its_step(small):
     steep = jax.tree.map(lambda a: a * jnp.asarray(1e12, a.dtype), start)
     with pytest.raises(RuntimeError, match="not finite at step 0"):
         bn.train(steep, task.X, task.Y, 0.1, **SHORT)
+
+
+def test_a_shallow_network_has_no_bottleneck_to_reach():
+    """The control in depth: with two hidden layers the ridge keeps more directions than the data need."""
+    task = bn.tasks.latent_task(jax.random.key(3), 60, rank=1)
+    result = bn.train(bn.init(jax.random.key(4), 20, 20, 20, 3), task.X, task.Y, 0.003)
+    assert result.converged
+    assert bn.bottleneck_rank(result.net, task.X)[::2] != (1, True)
+
+
+def test_what_train_returns_has_the_type_asked_for(small):
+    start, task = small
+    for dtype in (jnp.float32, jnp.float64):
+        result = bn.train(start, task.X, task.Y, 0.003, first_order_steps=3, stages=((0.0, 3),), dtype=dtype)
+        assert {a.dtype for a in jax.tree.leaves(result.net)} == {jnp.dtype(dtype)}
+        assert result.history.dtype == np.float64
+
+
+def test_no_steps_return_the_balanced_start(small):
+    start, task = small
+    result = bn.train(start, task.X, task.Y, 0.003, first_order_steps=0, stages=(), dtype=jnp.float64)
+    assert len(result.history) == 0
+    assert not result.converged
+    np.testing.assert_allclose(bn.apply(result.net, task.X), bn.apply(start, task.X), atol=1e-9)
+    for a, b in zip(jax.tree.leaves(result.net), jax.tree.leaves(bn.balance(start)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_training_a_linear_network_reaches_the_closed_form():
+    """At slope 1 the ridge finds the matrix that minimises |A - T|^2 + ridge L |A|_{2/L}^{2/L}, value by value."""
+    targets, ridge = np.array([3.0, 2.0]), 0.05
+    start = bn.init(jax.random.key(0), 2, 6, 2, 3, negative_slope=1.0)
+    X = np.sqrt(2.0) * np.vstack([np.eye(2), -np.eye(2)])  # symmetric, so that biases do not help
+    result = bn.train(start, X, X * targets, ridge, dtype=jnp.float64)
+    s = np.linspace(0.5, 3.0, 250_001)
+    least = sum(np.min((s - t) ** 2 + 3 * ridge * s ** (2 / 3)) for t in targets)
+    assert result.objective == pytest.approx(least, rel=1e-8)
+    norm = float(bn.squared_norm(result.net))
+    assert norm == pytest.approx(bn.linear_cost(np.asarray(bn.jacobian(result.net, X[0])), 3), rel=1e-6)
