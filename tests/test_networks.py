@@ -1,8 +1,5 @@
 """Networks: evaluation, Jacobians, padding, ensembles, and how bad layers are refused."""
 
-import subprocess
-import sys
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -260,32 +257,6 @@ def test_bad_input_of_the_jacobian_is_refused():
 def test_bad_state_is_refused(state, message):
     with pytest.raises(ValueError, match=message):
         bn.from_torch_state(state)
-
-
-def run_python(code, *options):
-    return subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, check=False)
-
-
-def test_import_needs_no_matplotlib():
-    blocked = """
-import sys
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "matplotlib":
-            raise ImportError(f"{name} is blocked")
-sys.meta_path.insert(0, Blocker())
-import bnlib as bn
-import numpy as np
-print(bn.report(bn.from_layers([(np.eye(2), None)] * 4), [[1.0, 2.0], [2.0, 1.0]]))
-try:
-    import matplotlib
-except ImportError:
-    print("no matplotlib")
-"""
-    done = run_python(blocked)
-    assert done.stderr == ""
-    assert "bottleneck rank      2" in done.stdout
-    assert done.stdout.endswith("no matplotlib\n")
 
 
 MEASURING = {
