@@ -90,9 +90,9 @@ CASES = {
     "rank 3": (chain(*[[1, 1, 1]] * 4), SPACE, (3, True)),
     "rank 0": (chain(*[[0.01, 0, 0]] * 4), SPACE, (0, False)),
     "gap too small": (chain(*[[1, 0.7, 0.3]] * 4), PLANE, (2, False)),
-    "layers disagree": (chain([1, 1, 0], [1, 1, 0], [1, 0, 0], [1, 1, 0]), PLANE, (2, False)),
-    # Weights of rank 2, but the data fill three dimensions at no layer of the middle before it is cut.
-    "data not flat": (chain([1, 1, 1], [1, 1, 0.45], [1, 1, 0.45], [1, 1, 1]), SPACE, (2, False)),
+    "layers disagree": (chain([1, 1, 0], [1, 1, 0], [1, 0, 0], [1, 1, 0]), PLANE, (1, False)),
+    # The third direction is weak in the weights and so strong in the data that it arrives all the same.
+    "data not flat": (chain([1, 1, 1], [1, 1, 0.45], [1, 1, 0.45], [1, 1, 1]), SPACE * [1, 1, 9], (2, False)),
 }
 
 
