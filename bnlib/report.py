@@ -23,7 +23,7 @@ class Report:
         depth, width: size of the network.
         squared_norm: all weights and biases.
         lower_bound: norm that no network of this depth with the same function near the inputs can go below.
-        imbalance: largest |A_i-B_i| over hidden neurons.
+        imbalance: largest difference of A_i and B_i over hidden neurons.
         rank, gap, decided: bottleneck rank, read in the middle layers.
         lhs, rhs: the two sides of the bottleneck theorem at that rank, medians over the inputs; None at rank 0
             or where the Jacobian has lower rank.

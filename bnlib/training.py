@@ -26,10 +26,11 @@ class TrainResult(NamedTuple):
     Attributes:
         net: the trained network, balanced.
         history: objective after every step of both phases; the smoothed one where the ReLU was smoothed.
-        objective: final value of mean |f(x)-y|^2 + ridge * squared norm.
+        objective: final value of the mean squared error plus ridge times squared norm.
         mse: its first term.
         decrease: relative decrease of the objective over the last 100 iterations.
-        imbalance: largest |A_i-B_i| before the final balancing, relative to the largest squared norm of a neuron.
+        imbalance: largest difference of A_i and B_i before the final balancing, relative to the largest squared norm
+            of a neuron.
         converged: both of these are at most 1e-3 and 1e-2.
         collapsed: the network explains less than one percent of the variance of Y.
     """
