@@ -68,7 +68,7 @@ def bottleneck_certificate(net: Network, x: Any, k: int) -> BottleneckCertificat
             f"k is {k}, but a map from R^{net.d_in} to R^{net.d_out} has at most rank {min(net.d_in, net.d_out)}."
         )
     _, s, Vt = jnp.linalg.svd(jacobian(net, X), full_matrices=False)
-    ranks = jnp.sum(s > _svd.tolerance(s, (net.d_out, net.d_in)), axis=-1)
+    ranks = jnp.sum(s > _svd.tolerance(s, (net.d_out, net.d_in), net.depth), axis=-1)
     if not _checks.is_traced(ranks) and int(jnp.min(ranks)) < k:
         worst = int(jnp.argmin(ranks))
         raise ValueError(f"k is {k}, but at input {worst} the Jacobian has numerical rank {int(ranks[worst])}.")

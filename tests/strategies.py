@@ -116,3 +116,12 @@ def fixed_net(slope=0.0):
 
 
 FIXED_X = np.random.default_rng(4).normal(size=(6, 3))
+
+
+def narrow_net(depth=60, dim=4, width=20):
+    """Return a deep leaky network with one neuron in its middle layer, so that its Jacobian has rank 1 everywhere."""
+    rng = np.random.default_rng(0)
+    half = depth // 2
+    layers = random_layers(rng, [dim, *[width] * (half - 1), 1, *[width] * (depth - half - 1), dim])
+    layers[half - 1] = (np.abs(layers[half - 1][0]), np.ones(1))
+    return from_layers(layers, negative_slope=0.2)

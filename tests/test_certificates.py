@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 import bnlib as bn
 import reference
-from strategies import FIXED_X, fixed_net, networks_and_inputs, pad, random_layers, unbalanced_chain, with_spectrum
+from strategies import (
+    FIXED_X,
+    fixed_net,
+    narrow_net,
+    networks_and_inputs,
+    pad,
+    random_layers,
+    unbalanced_chain,
+    with_spectrum,
+)
 
 
 def enough_rank(net, X, k, ratio=1e-3):
@@ -316,6 +325,13 @@ def test_rounding_does_not_raise_the_rank():
     A = with_spectrum([2.0, 1e-17], (3, 3), seed=5)
     with pytest.raises(ValueError, match="numerical rank 1"):
         bn.bottleneck_certificate(bn.from_layers([(A, None)]), np.ones(3), 2)
+
+
+def test_rounding_of_a_deep_product_does_not_raise_the_rank():
+    net = narrow_net()
+    for x in np.random.default_rng(1).normal(size=(50, 4)):
+        with pytest.raises(ValueError, match="the Jacobian has numerical rank 1"):
+            bn.bottleneck_certificate(net, x, 2)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import bnlib as bn
 import reference
 from bnlib.networks import Network
-from strategies import FIXED_X, SLOPES, fixed_net, matrices, networks, networks_and_inputs, with_spectrum
+from strategies import FIXED_X, SLOPES, fixed_net, matrices, narrow_net, networks, networks_and_inputs, with_spectrum
 
 
 @given(networks())
@@ -117,6 +117,21 @@ def test_rounding_is_dropped_before_the_power():
     assert reference.singular_values(A)[2] < 1e-14
     assert bn.schatten(A, 2 / 40) == pytest.approx(2 ** (1 / 20) + 1, rel=1e-12)
     assert bn.schatten(np.zeros((2, 2)), 0.5) == 0.0
+
+
+def check_rank_one_bound(lower, net, X):
+    """Assert that rounding in a product of 60 matrices is not priced: (1e-15)^(2/60) would count for a third of L."""
+    s = np.linalg.svd(np.asarray(bn.jacobian(net, X)), compute_uv=False)
+    assert lower(net, X) == pytest.approx(net.depth * np.max(s[:, 0]) ** (2 / net.depth), rel=1e-12)
+
+
+def test_rounding_of_a_deep_product_is_not_priced():
+    net, X = narrow_net(), np.random.default_rng(1).normal(size=(200, 4))
+    check_rank_one_bound(bn.lower_bound, net, X)
+    with pytest.raises(AssertionError):
+        check_rank_one_bound(lambda n, x: lower_with_exponent(n, x, 2 / n.depth), net, X)
+    with pytest.raises(AssertionError):
+        check_rank_one_bound(lambda n, x: max(schatten_of(np.asarray(J), n.depth) for J in bn.jacobian(n, x)), net, X)
 
 
 # Linear maps.
