@@ -35,6 +35,13 @@ def matrix(name: str, A: Any) -> jax.Array:
 
 def floating(name: str, A: Any) -> jax.Array:
     """Return A as a real floating array, integers promoted to the default float type."""
+    if not is_traced(A):
+        try:
+            dtype = A.dtype if hasattr(A, "dtype") else np.asarray(A).dtype
+        except ValueError as error:  # rows of different lengths
+            raise ValueError(f"{name} must be an array, but its rows do not fit together.") from error
+        if not (jnp.issubdtype(dtype, np.number) or jnp.issubdtype(dtype, np.bool_)):
+            raise ValueError(f"{name} must hold numbers, but its type is {dtype}.")
     A = jnp.asarray(A)
     if jnp.issubdtype(A.dtype, jnp.complexfloating):
         raise ValueError(f"{name} must be real, but its type is {A.dtype}.")

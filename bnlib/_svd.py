@@ -15,9 +15,12 @@ class NumericalRank(NamedTuple):
     decided: bool
 
 
-def tolerance(s: Array, shape: tuple[int, ...]) -> Array:
-    """Return the size below which a singular value is rounding: ``max(m, n) * eps * s_1``, over the last axis."""
-    return max(shape[-2:]) * jnp.finfo(s.dtype).eps * s[..., :1]
+def tolerance(s: Array, shape: tuple[int, ...], factors: int = 1) -> Array:
+    """Return the size below which a singular value is rounding: ``factors * max(m, n) * eps * s_1``, last axis.
+
+    Rounding adds up over the ``factors`` matrices of a product. Where large ones cancel, more of it can be left.
+    """
+    return factors * max(shape[-2:]) * jnp.finfo(s.dtype).eps * s[..., :1]
 
 
 def numerical_rank(A: Array) -> NumericalRank:
@@ -32,7 +35,7 @@ def numerical_rank(A: Array) -> NumericalRank:
     return NumericalRank(rank, gap, gap > 1e3)
 
 
-def powers(s: Array, p: float, shape: tuple[int, ...]) -> Array:
+def powers(s: Array, p: float, shape: tuple[int, ...], factors: int = 1) -> Array:
     """Return ``s**p`` with singular values that are rounding sent to zero: (1e-16)**(2/40) is 0.16, not 0."""
-    keep = s > tolerance(s, shape)
+    keep = s > tolerance(s, shape, factors)
     return jnp.where(keep, jnp.where(keep, s, 1.0) ** p, 0.0)

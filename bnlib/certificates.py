@@ -60,15 +60,9 @@ def bottleneck_certificate(net: Network, x: Any, k: int) -> BottleneckCertificat
 
     Source: theory id weights-theorem.
     """
-    x = _checks.floating("x", x)
-    X = _checks.points("x", jnp.atleast_2d(x), net.d_in)
-    k = _checks.integer("k", k, 1)
-    if k > min(net.d_in, net.d_out):
-        raise ValueError(
-            f"k is {k}, but a map from R^{net.d_in} to R^{net.d_out} has at most rank {min(net.d_in, net.d_out)}."
-        )
+    x, X, k = _batch_and_rank(net, x, k)
     _, s, Vt = jnp.linalg.svd(jacobian(net, X), full_matrices=False)
-    ranks = jnp.sum(s > _svd.tolerance(s, (net.d_out, net.d_in)), axis=-1)
+    ranks = jnp.sum(s > _svd.tolerance(s, (net.d_out, net.d_in), net.depth), axis=-1)
     if not _checks.is_traced(ranks) and int(jnp.min(ranks)) < k:
         worst = int(jnp.argmin(ranks))
         raise ValueError(f"k is {k}, but at input {worst} the Jacobian has numerical rank {int(ranks[worst])}.")
@@ -76,6 +70,18 @@ def bottleneck_certificate(net: Network, x: Any, k: int) -> BottleneckCertificat
     result = _polar_chain(net, activations(net, X).pre, jnp.swapaxes(Vt[:, :k], 1, 2))
     result = BottleneckCertificate(jnp.sum(result.per_layer, axis=-1), rhs, *result)
     return jax.tree.map(lambda a: a[0], result) if x.ndim == 1 else result
+
+
+def _batch_and_rank(net: Network, x: Any, k: int) -> tuple[Array, Array, int]:
+    """Return the input as given, as a batch, and k, or raise ValueError."""
+    x = _checks.floating("x", x)
+    X = _checks.points("x", jnp.atleast_2d(x), net.d_in)
+    k = _checks.integer("k", k, 1)
+    if k > min(net.d_in, net.d_out):
+        raise ValueError(
+            f"k is {k}, but a map from R^{net.d_in} to R^{net.d_out} has at most rank {min(net.d_in, net.d_out)}."
+        )
+    return x, X, k
 
 
 class _Chain(NamedTuple):
@@ -131,13 +137,7 @@ def ntk_certificate(net: Network, x: Any, k: int, *, balanced: bool = False) -> 
 
     Source: theory id ntk-bound.
     """
-    x = _checks.floating("x", x)
-    X = _checks.points("x", jnp.atleast_2d(x), net.d_in)
-    k = _checks.integer("k", k, 1)
-    if k > min(net.d_in, net.d_out):
-        raise ValueError(
-            f"k is {k}, but a map from R^{net.d_in} to R^{net.d_out} has at most rank {min(net.d_in, net.d_out)}."
-        )
+    x, X, k = _batch_and_rank(net, x, k)
     trace = ntk_trace(net, X)
     layer = jnp.arange(1, net.depth + 1, dtype=trace.dtype)
     if balanced:

@@ -122,7 +122,11 @@ def deepen(net: Network, depth: int, *, rank: int | None = None, X: Any = None) 
         beyond = s[:, rank] if rank < s.shape[1] else jnp.zeros(len(s), s.dtype)
         after = int(jnp.argmin(beyond / jnp.where(s[:, 0] > 0, s[:, 0], 1.0)))
         inserted = Vt[after, :rank].T @ Vt[after, :rank]
-    layers = [*layers[: after + 1], *[(inserted, jnp.zeros(net.width, inserted.dtype))] * (depth - net.depth), *layers[after + 1 :]]
+    layers = [
+        *layers[: after + 1],
+        *[(inserted, jnp.zeros(net.width, inserted.dtype))] * (depth - net.depth),
+        *layers[after + 1 :],
+    ]
     return from_layers(layers, negative_slope=net.negative_slope)
 
 
@@ -279,9 +283,7 @@ def _sweeps(net: Network, tolerance: Array, max_sweeps: Array) -> tuple[Network,
             net = rescale(net, balancing_factors(net, parity))
         return net, count + 1
 
-    net, _ = lax.while_loop(
-        lambda state: ~done(state[0]) & (state[1] < max_sweeps), sweep, (net, jnp.zeros((), int))
-    )
+    net, _ = lax.while_loop(lambda state: ~done(state[0]) & (state[1] < max_sweeps), sweep, (net, jnp.zeros((), int)))
     return net, done(net)
 
 
@@ -303,7 +305,7 @@ def balancing_factors(net: Network, parity: int, *, floor: float = 0.0) -> Array
     Source: theory id balance.
     """
     A, B = _incoming(net), _outgoing(net)
-    usable = (A > floor) & (B > floor) & (jnp.arange(len(A)) % 2 == parity)[:, None]
+    usable = (jnp.minimum(A, B) > floor) & (jnp.arange(len(A)) % 2 == parity)[:, None]
     return jnp.where(usable, (jnp.where(usable, B, 1.0) / jnp.where(usable, A, 1.0)) ** 0.25, 1.0)
 
 

@@ -118,7 +118,7 @@ def lower_bound(net: Network, X: Any) -> float:
     """
     J = jacobian(net, _checks.points("X", X, net.d_in))
     s = jnp.linalg.svd(J, compute_uv=False)
-    return net.depth * float(jnp.max(jnp.sum(_svd.powers(s, 2.0 / net.depth, J.shape), axis=-1)))
+    return net.depth * float(jnp.max(jnp.sum(_svd.powers(s, 2.0 / net.depth, J.shape, net.depth), axis=-1)))
 
 
 @_checks.float64

@@ -23,9 +23,11 @@ class _Memory(NamedTuple):
 
     ``SY[i, j] = s_i.y_j`` is kept only where s_i is not younger than y_j, which is all the compact form reads.
     The scratch rows take rejected pairs: a conditional write would make XLA copy the whole buffer.
+    Reading ``rows`` is what an iteration costs, so their products with y are differences of those with gradients.
     """
 
     rows: Array
+    along: Array  # rows @ gradient
     SY: Array
     YY: Array
     born: Array  # iteration that wrote each slot; -1 when empty
@@ -63,7 +65,7 @@ def minimize(objective: Callable[[Array], Array], x: Array, steps: int, memory: 
         # Without curvature information the gradient sets the scale: take a short first step.
         start = jnp.where(fresh, jnp.minimum(1.0, 0.1 / jnp.linalg.norm(point.g)), 1.0).astype(dtype)
         new, ok = _weak_wolfe(value_and_grad, point, d, start)
-        mem = _remember(mem, new.x - point.x, new.g - point.g, t, ok)
+        mem = _remember(mem, new.x - point.x, new.g - point.g, new.g, t, ok)
         direction = -_inverse_hessian_times(mem, new.g)
         descends = ok & (jnp.vdot(direction, new.g) < 0)
         d = jnp.where(descends, direction, -new.g)
@@ -72,6 +74,7 @@ def minimize(objective: Callable[[Array], Array], x: Array, steps: int, memory: 
     f, g = value_and_grad(x)
     mem = _Memory(
         jnp.zeros((2 * (m + 1), n), dtype),
+        jnp.zeros(2 * (m + 1), dtype),
         jnp.zeros((m, m), dtype),
         jnp.zeros((m, m), dtype),
         jnp.full(m, -1),
@@ -109,20 +112,21 @@ def _weak_wolfe(value_and_grad: Callable, point: _Point, d: Array, start: Array)
     return jax.tree.map(lambda a, b: jnp.where(keep, a, b), trial, point), done
 
 
-def _remember(mem: _Memory, s: Array, y: Array, t: Array, ok: Array) -> _Memory:
-    """Write a pair over the oldest one; forget everything after a failed search."""
+def _remember(mem: _Memory, s: Array, y: Array, g: Array, t: Array, ok: Array) -> _Memory:
+    """Write a pair over the oldest one and take the products with g; forget everything after a failed search."""
     m = mem.born.size
     born = jnp.where(ok, mem.born, -1)
     stored = jnp.where(ok, mem.stored, 0)
     good = ok & (jnp.vdot(s, y) > 1e-10 * jnp.linalg.norm(s) * jnp.linalg.norm(y))
     slot = jnp.where(good, stored % m, m)
     rows = mem.rows.at[slot].set(s).at[m + 1 + slot].set(y)
-    products = rows @ y
+    along = rows @ g
+    products = (along - mem.along).at[slot].set(jnp.vdot(s, y)).at[m + 1 + slot].set(jnp.vdot(y, y))
     born = born.at[slot].set(t, mode="drop")
     SY = mem.SY.at[:, slot].set(products[:m], mode="drop")
     YY = mem.YY.at[:, slot].set(products[m + 1 : -1], mode="drop")
     YY = YY.at[slot, :].set(products[m + 1 : -1], mode="drop")
-    return _Memory(rows, SY, YY, born, stored + good.astype(stored.dtype))
+    return _Memory(rows, along, SY, YY, born, stored + good.astype(stored.dtype))
 
 
 def _inverse_hessian_times(mem: _Memory, g: Array) -> Array:
@@ -131,9 +135,8 @@ def _inverse_hessian_times(mem: _Memory, g: Array) -> Array:
     order = jnp.argsort(jnp.where(mem.born < 0, jnp.iinfo(mem.born.dtype).max, mem.born))
     full = mem.born[order] >= 0
     both = full[:, None] & full[None, :]
-    products = mem.rows @ g
-    p = jnp.where(full, products[:m][order], 0.0)
-    q = jnp.where(full, products[m + 1 : -1][order], 0.0)
+    p = jnp.where(full, mem.along[:m][order], 0.0)
+    q = jnp.where(full, mem.along[m + 1 : -1][order], 0.0)
     SY = jnp.where(both, mem.SY[order][:, order], 0.0)
     YY = jnp.where(both, mem.YY[order][:, order], 0.0)
     newest = jnp.maximum(jnp.sum(full) - 1, 0)

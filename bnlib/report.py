@@ -1,6 +1,5 @@
 """What the theory says about somebody's own trained network, in one call."""
 
-import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ class Report:
         depth, width: size of the network.
         squared_norm: all weights and biases.
         lower_bound: norm that no network of this depth with the same function near the inputs can go below.
-        imbalance: largest |A_i-B_i| over hidden neurons.
+        imbalance: largest difference of A_i and B_i over hidden neurons.
         rank, gap, decided: bottleneck rank, read in the middle layers.
         lhs, rhs: the two sides of the bottleneck theorem at that rank, medians over the inputs; None at rank 0
             or where the Jacobian has lower rank.
@@ -142,12 +141,13 @@ def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
     Source: bnlib.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with Path(path).open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("it is not an npz archive")
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"Cannot read arrays from '{path}': {error}.") from error
+    except Exception as error:  # a damaged file can end in any error of zipfile, zlib, tokenize or numpy
+        raise ValueError(f"Cannot read arrays from '{path}': {' '.join(str(error).split())}.") from error
 
 
 def load_network(path: str | Path) -> Network:

@@ -48,7 +48,9 @@ def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Arra
 
 
 @_checks.float64
-def stationarity(net: Network, X: Any, Y: Any, ridge: float, *, kink: float = 1e-3, iterations: int = 300) -> Stationarity:
+def stationarity(
+    net: Network, X: Any, Y: Any, ridge: float, *, kink: float = 1e-3, iterations: int = 300
+) -> Stationarity:
     r"""Measure stationarity of :math:`\frac1N\sum_i|f_\theta(x_i)-y_i|^2+\lambda\|\theta\|^2` at a ReLU network.
 
     Pre-activations within ``kink`` of zero, in units of their neuron's root mean square over the data, may take any

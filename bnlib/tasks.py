@@ -56,7 +56,8 @@ def latent_task(
     Source: theory id fig-j23.
     """
     n, n_test = _checks.integer("n", n, 1), _checks.integer("n_test", n_test, 1)
-    rank = _checks.integer("rank", rank, 1)
+    rank, d_latent = _checks.integer("rank", rank, 1), _checks.integer("d_latent", d_latent, 1)
+    d_in, d_out = _checks.integer("d_in", d_in, 1), _checks.integer("d_out", d_out, 1)
     if rank > min(d_latent, d_out):
         raise ValueError(f"rank is {rank}, but it can be at most min(d_latent, d_out) = {min(d_latent, d_out)}.")
     k_z, k_g, k_h = jax.random.split(key, 3)

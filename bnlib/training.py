@@ -22,7 +22,8 @@ from .spectra import bottleneck_rank
 Stages = tuple[tuple[float, int], ...]
 
 # Width of the smoothed ReLU and L-BFGS iterations at each: a kink that is still wide is easier to cross.
-STAGES: Stages = ((0.03, 200), (0.01, 400), (0.003, 400), (0.001, 400), (0.0, 500))
+# Equal numbers of iterations share one compiled program.
+STAGES: Stages = ((0.03, 400), (0.01, 400), (0.003, 400), (0.001, 400), (0.0, 400))
 # The same, in float64, for a point that is stationary to the digits that can be had.
 POLISH: Stages = ((0.01, 500), (0.003, 1000), (0.001, 1500), (0.0003, 1500), (0.0, 1000))
 # The net that receives the inserted layers need not be finished, and the deep one starts close to its end.
@@ -38,10 +39,11 @@ class TrainResult(NamedTuple):
     Attributes:
         net: the trained network, balanced.
         history: objective after every step; the smoothed one where the ReLU was smoothed.
-        objective: final value of mean |f(x)-y|^2 + ridge * squared norm.
+        objective: final value of the mean squared error plus ridge times squared norm.
         mse: its first term.
         decrease: relative decrease of the objective over the last 100 iterations.
-        imbalance: largest |A_i-B_i| before the final balancing, relative to the largest squared norm of a neuron.
+        imbalance: largest difference of A_i and B_i before the final balancing, relative to the largest squared norm
+            of a neuron.
         smoothed_gradient: norm of the gradient at the end of the last smoothed stage, relative to that of the ridge.
         converged: decrease and imbalance are at most 1e-3 and 1e-2.
         collapsed: the network explains less than one percent of the variance of Y.
@@ -143,7 +145,11 @@ def train(
     for rank in sorted({counted, max(1, counted - 1)}):
         start = deepen(shallow.net, depth, rank=rank, X=X)
         trials[rank] = fit(
-            start, steps=0, stages=INSERTED if stages is None else stages, polish=(), path=_suffixed(path, f"rank{rank}")
+            start,
+            steps=0,
+            stages=INSERTED if stages is None else stages,
+            polish=(),
+            path=_suffixed(path, f"rank{rank}"),
         )
     best = min(trials, key=lambda rank: float(trials[rank].history[-1]))
     end = trials[best]
@@ -258,7 +264,9 @@ def _first_bad(history: np.ndarray) -> int:
 
 def _progress(done: int, total: int, objective: float) -> None:
     if sys.stderr.isatty():
-        print(f"\rphase {done} of {total}, objective {objective:.6g}", end="\n" if done == total else "", file=sys.stderr)
+        print(
+            f"\rphase {done} of {total}, objective {objective:.6g}", end="\n" if done == total else "", file=sys.stderr
+        )
 
 
 def summarise(end: End, X: Array, Y: Array, ridge: float, variance: float) -> TrainResult:
@@ -277,9 +285,7 @@ def summarise(end: End, X: Array, Y: Array, ridge: float, variance: float) -> Tr
         warnings.warn(f"Training collapsed to a constant function, from about step {settled} on.", stacklevel=3)
     converged = decrease <= 1e-3 and imbalance <= 1e-2
     objective = mse + ridge * float(squared_norm(net))
-    return TrainResult(
-        net, history, objective, mse, decrease, imbalance, end.smoothed_gradient, converged, collapsed
-    )
+    return TrainResult(net, history, objective, mse, decrease, imbalance, end.smoothed_gradient, converged, collapsed)
 
 
 def _mse(net: Network, X: Array, Y: Array, width: Array) -> Array:

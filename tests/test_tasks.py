@@ -1,0 +1,70 @@
+"""Data with a known rank."""
+
+import jax
+import numpy as np
+import pytest
+
+import bnlib as bn
+
+
+def test_latent_task_has_the_stated_moments_and_is_deterministic():
+    task = bn.tasks.latent_task(jax.random.key(0), 100, rank=2, n_test=200)
+    X, Y = np.vstack([task.X, task.X_test]), np.vstack([task.Y, task.Y_test])
+    np.testing.assert_allclose(X.mean(0), 0, atol=1e-12)
+    np.testing.assert_allclose(X.var(0), 1, rtol=1e-9)
+    np.testing.assert_allclose(Y.mean(0), 0, atol=1e-12)
+    assert np.mean(np.sum(Y**2, axis=1)) == pytest.approx(2.0)
+    again = bn.tasks.latent_task(jax.random.key(0), 100, rank=2, n_test=200)
+    assert all(np.array_equal(a, b) for a, b in zip(task, again, strict=True))
+    assert task.latent.shape == (100, 8)
+
+
+@pytest.mark.parametrize("rank", [0, 9])
+def test_impossible_ranks_are_refused(rank):
+    with pytest.raises(ValueError, match="rank"):
+        bn.tasks.latent_task(jax.random.key(0), 5, rank=rank)
+
+
+def roughness(task, coordinate):
+    """Return the length of the path through the outputs in the order of one latent coordinate, per point."""
+    order = np.argsort(np.asarray(task.latent)[:, coordinate])
+    return float(np.mean(np.linalg.norm(np.diff(np.asarray(task.Y)[order], axis=0), axis=1)))
+
+
+def check_outputs_depend_on(task, coordinates):
+    others = [i for i in range(task.latent.shape[1]) if i not in coordinates]
+    assert max(roughness(task, i) for i in coordinates) < 0.2 * min(roughness(task, i) for i in others)
+
+
+def test_outputs_depend_on_the_first_latent_coordinate_alone():
+    task = bn.tasks.latent_task(jax.random.key(5), 400, rank=1)
+    assert task.rank == 1
+    check_outputs_depend_on(task, [0])
+    with pytest.raises(AssertionError):
+        check_outputs_depend_on(task, [1])
+    with pytest.raises(AssertionError):
+        check_outputs_depend_on(bn.tasks.latent_task(jax.random.key(5), 400, rank=2), [0])
+
+
+def test_keys_and_sizes_give_other_data():
+    task = bn.tasks.latent_task(jax.random.key(0), 30, n_test=10, d_latent=3, d_in=5, d_out=4)
+    assert (task.X.shape, task.Y.shape, task.X_test.shape, task.Y_test.shape) == ((30, 5), (30, 4), (10, 5), (10, 4))
+    assert not np.array_equal(task.X, bn.tasks.latent_task(jax.random.key(1), 30, n_test=10, d_latent=3, d_in=5).X)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rank": 4, "d_latent": 3}, r"rank is 4, but it can be at most min\(d_latent, d_out\) = 3"),
+        ({"rank": 4, "d_out": 2}, r"rank is 4, but it can be at most min\(d_latent, d_out\) = 2"),
+        ({"rank": 1.5}, "rank must be an integer >= 1, but it is 1.5"),
+        ({"n": 0}, "n must be an integer >= 1, but it is 0"),
+        ({"n_test": -1}, "n_test must be an integer >= 1"),
+        ({"d_in": 0}, "d_in must be an integer >= 1, but it is 0"),
+        ({"d_out": 0}, "d_out must be an integer >= 1, but it is 0"),
+        ({"d_latent": 2.5}, "d_latent must be an integer >= 1, but it is 2.5"),
+    ],
+)
+def test_bad_sizes_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        bn.tasks.latent_task(jax.random.key(0), **({"n": 5} | change))
