@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
-from bnlib.claims import STATUSES, Claim, ClaimError, load
+from bnlib.claims import Claim, ClaimError, load
 
 ROOT = Path(__file__).resolve().parents[1]
 STATUS = {
@@ -85,7 +85,11 @@ def card(claim: Claim, root: Path) -> str:
 def page(ledger: Mapping[str, Claim], root: Path = ROOT) -> str:
     """Return the whole page for a ledger."""
     counts = Counter(claim.status for claim in ledger.values())
-    rows = [f"| {{{STATUS[s][0]}}}`{s}` | {counts[s]} | {STATUS[s][1]} |\n" for s in STATUSES]
+    if unknown := counts.keys() - STATUS.keys():
+        raise ClaimError(
+            f"The claims ledger has a status that is none of {', '.join(STATUS)}: {', '.join(map(str, unknown))}."
+        )
+    rows = [f"| {{{badge}}}`{s}` | {counts[s]} | {meaning} |\n" for s, (badge, meaning) in STATUS.items()]
     parts = []
     for title, claims in groupby(ledger.values(), key=lambda claim: claim.part):
         parts.append(f"\n## {title}\n\n" + "\n".join(card(claim, root) for claim in claims))

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bnlib import claims
+from verdict_lines import parse_verdict
 
 RECORD = {
     "id": "affine-law",
@@ -125,14 +126,14 @@ def test_wrong_arguments_are_refused_before_anything_is_printed(ledger, capsys, 
 
 def test_open_claim_prints_and_raises(ledger, capsys):
     ledger(record(status="open"))
-    with pytest.raises(claims.ClaimError, match="is open"):
+    with pytest.raises(claims.ClaimError, match=r"came out as 'holds', but its status in .* is 'open'"):
         claims.check("affine-law", slope=2.0, control=4.0)
     assert capsys.readouterr().out.startswith("holds  affine-law")
 
 
 def test_claim_without_checks_raises(ledger):
     ledger(record(status="open", checks=None))
-    with pytest.raises(claims.ClaimError, match="has no checks"):
+    with pytest.raises(claims.ClaimError, match="is checked by nothing, but was given nothing"):
         claims.check("affine-law")
 
 
@@ -145,55 +146,58 @@ def test_unknown_claim_names_close_ones(ledger, name, words):
         claims.check(name, slope=2.0)
 
 
-BROKEN = [
-    ({"status": "proven"}, "status 'proven', which is not one of certified"),
-    ({"kind": "lemma"}, "kind 'lemma'"),
-    ({"tier": "slow"}, "tier 'slow'"),
-    ({"id": "Affine law"}, "not made of a-z"),
-    ({"id": None}, "not made of a-z"),
-    ({"source": 23}, "source that is not a list of strings"),
-    ({"standing": "proved-here"}, "standing that is not a list"),
-    ({"tests": None}, "tests that is not a list"),
-    ({"colour": "red"}, "unknown fields: colour"),
-    ({"checks": ["slope"]}, "not a mapping"),
-    ({"checks": {"a-b": RECORD["checks"]["slope"]}}, "not usable as arguments: a-b"),
-    ({"checks": {"note": RECORD["checks"]["slope"]}}, "not usable as arguments: note"),
+# What the reader itself must refuse; test_ledger.py shows the same and more to the schema.
+UNREADABLE = [
+    ({"source": 23}, "'int' object is not iterable"),
+    ({"tests": None}, "'NoneType' object is not iterable"),
+    ({"colour": "red"}, "unexpected keyword argument 'colour'"),
+    ({"checks": ["slope"]}, "'list' object has no attribute 'items'"),
 ]
-RULES = [
-    ({"equals": 2.0, "within": -0.1}, "not negative"),
-    ({"equals": 2.0}, "exactly one comparison"),
-    ({"at_most": 2.0, "at_least": 1.0}, "exactly one comparison"),
-    ({"between": [2.0, 1.0]}, "in this order"),
-    ({"between": 2.0}, "exactly one comparison"),
-    ({"at_most": [1.0, 2.0]}, "exactly one comparison"),
-    ({"roughly": 2.0}, "exactly one comparison"),
+UNREADABLE_RULES = [
+    ({"equals": 2.0, "within": -0.1}, "no sound comparison"),
+    ({"equals": 2.0}, "no sound comparison"),
+    ({"between": [2.0, 1.0]}, "no sound comparison"),
+    ({"between": 2.0}, "no sound comparison"),
+    ({"at_most": [1.0, 2.0]}, "no sound comparison"),
+    ({"roughly": 2.0}, "no sound comparison"),
     ({"at_most": "1e-9"}, "write 1.0e-9"),
-    ({"at_most": math.nan}, "not a finite number"),
-    ({"at_most": True}, "not a finite number"),
-    ({}, "exactly one comparison"),
-    ({"at_most": 1.0, "label": None}, "needs a label"),
-    ({"at_most": 1.0, "label": "x [y]"}, "without square brackets"),
-    ({"at_most": 1.0, "why": " "}, "needs a why"),
+    ({}, "no sound comparison"),
 ]
 
 
-@pytest.mark.parametrize(("changes", "words"), BROKEN)
-def test_broken_record_is_refused(tmp_path, changes, words):
-    with pytest.raises(claims.ClaimError, match=f"^The claims ledger cannot be used: .*{words}.*\\.$"):
+def refused(words):
+    return pytest.raises(claims.ClaimError, match=f"^The claims ledger .* cannot be used: .*{words}.*\\.$")
+
+
+@pytest.mark.parametrize(("changes", "words"), UNREADABLE)
+def test_unreadable_record_is_refused(tmp_path, changes, words):
+    with refused(f"claim 'affine-law' cannot be read .*{words}"):
         loaded(tmp_path / "claims.yml", **changes)
 
 
-@pytest.mark.parametrize(("rule", "words"), RULES)
-def test_broken_check_is_refused(tmp_path, rule, words):
-    with pytest.raises(claims.ClaimError, match=f"check 'slope' of claim 'affine-law'.*{words}"):
+@pytest.mark.parametrize(("rule", "words"), UNREADABLE_RULES)
+def test_unreadable_check_is_refused(tmp_path, rule, words):
+    with refused(f"claim 'affine-law' cannot be read .*check 'slope'.*{words}"):
         loaded(tmp_path / "claims.yml", checks={"slope": {"label": "slope", "why": "spread"} | rule})
+
+
+@pytest.mark.parametrize("field", ["label", "why"])
+def test_check_without_words_is_refused(tmp_path, field):
+    rule = {"label": "slope", "why": "spread", "at_most": 1.0}
+    with refused(f"claim 'affine-law' cannot be read .*'{field}'"):
+        loaded(tmp_path / "claims.yml", checks={"slope": {k: v for k, v in rule.items() if k != field}})
+
+
+def test_id_that_is_no_text_is_refused(tmp_path):
+    with refused("unhashable"):
+        loaded(tmp_path / "claims.yml", id=["affine-law"])
 
 
 @pytest.mark.parametrize("field", list(RECORD))
 def test_missing_field_is_named(tmp_path, field):
     path = tmp_path / "claims.yml"
     path.write_text(yaml.safe_dump({"claims": [{k: v for k, v in RECORD.items() if k != field}]}))
-    with pytest.raises(claims.ClaimError, match=f"lacks {field}"):
+    with refused(f"claim .* cannot be read .*Error: .*'{field}'"):
         claims.load(path)
 
 
@@ -204,15 +208,15 @@ def test_missing_field_is_named(tmp_path, field):
         ("claims:\n", "has no list"),
         ("claims: []\n", "has no list"),
         ("- a\n", "has no list"),
-        ("claims:\n  - id: [a\n", "is not readable YAML"),
-        ("claims:\n  - balance\n", "record 1 of claims.yml is not a mapping"),
-        ("claims:\n  - id: balance\n", "claim 'balance' lacks part"),
+        ("claims:\n  - id: [a\n", "while parsing a flow sequence"),
+        ("claims:\n  - balance\n", "claim 'balance' cannot be read"),
+        ("claims:\n  - id: balance\n", "claim 'balance' cannot be read"),
     ],
 )
 def test_unreadable_ledger_is_one_sentence(tmp_path, text, words):
     path = tmp_path / "claims.yml"
     path.write_text(text)
-    with pytest.raises(claims.ClaimError, match=words) as error:
+    with refused(words) as error:
         claims.load(path)
     assert "\n" not in str(error.value)
 
@@ -220,12 +224,12 @@ def test_unreadable_ledger_is_one_sentence(tmp_path, text, words):
 def test_ledger_of_other_bytes_is_one_sentence(tmp_path):
     path = tmp_path / "claims.yml"
     path.write_bytes(b"\xff\xfe\x00claims")
-    with pytest.raises(claims.ClaimError, match="is not readable YAML"):
+    with refused("can't decode"):
         claims.load(path)
 
 
 def test_missing_ledger_is_one_sentence(tmp_path):
-    with pytest.raises(claims.ClaimError, match="could not be opened"):
+    with refused("No such file"):
         claims.load(tmp_path / "claims.yml")
 
 
@@ -243,12 +247,6 @@ def test_every_truncation_of_the_ledger_is_refused_or_whole_records(tmp_path):
         assert all(claim.tests for claim in found.values())
 
 
-def test_double_id_is_refused(ledger):
-    path = ledger(record(), record())
-    with pytest.raises(claims.ClaimError, match="more than one record with the id affine-law"):
-        claims.load(path)
-
-
 def test_changed_file_is_read_again(tmp_path):
     path = tmp_path / "claims.yml"
     assert loaded(path).status == "reproduced"
@@ -259,10 +257,9 @@ def test_changed_file_is_read_again(tmp_path):
 
 def test_callers_cannot_change_the_ledger(ledger):
     path = ledger(record())
+    claims.load(path)["affine-law"].checks.clear()
     claims.load(path).clear()
-    assert "affine-law" in claims.load(path)
-    with pytest.raises(TypeError):
-        claims.load(path)["affine-law"].checks["slope"] = None
+    assert claims.load(path)["affine-law"].checks.keys() == RECORD["checks"].keys()
 
 
 def test_a_wheel_finds_the_ledger_beside_the_module(tmp_path, monkeypatch):
@@ -289,11 +286,10 @@ def test_a_printed_verdict_is_earned_by_its_printed_numbers(rules, data, note):
     near = st.sampled_from([math.nextafter(b, s * math.inf) for r in rules for b in r for s in (-1, 1)])
     a = claim(*rules)
     measured = {name: data.draw(ANY | near) for name in a.checks}
-    result = claims.verdict(a, measured, note)
+    outcome, line = a.verdict(measured, note)
     passed = [math.isfinite(x) and r[0] <= x <= r[1] for r, x in zip(rules, measured.values(), strict=True)]
-    assert result.outcome == ("holds" if all(passed) else "partly" if any(passed) else "not reproduced")
-    again = claims.parse_verdict(result.line, {"a-claim": a})
-    assert (again.outcome, again.line) == (result.outcome, result.line)
+    assert outcome == ("holds" if all(passed) else "partly" if any(passed) else "not reproduced")
+    assert parse_verdict(line, {"a-claim": a}) == (outcome, line)
 
 
 @pytest.mark.parametrize(
@@ -309,10 +305,10 @@ def test_a_printed_verdict_is_earned_by_its_printed_numbers(rules, data, note):
 def test_an_edited_line_is_found(ledger, old, new):
     ledger(record(checks={"slope": RECORD["checks"]["slope"]}))
     line = claims.check("affine-law", slope=1.98, note="8 seeds")
-    assert claims.parse_verdict(line).line == line
+    assert parse_verdict(line, claims.load()) == ("holds", line)
     edited = line.replace(old, new)
     assert edited != line
-    assert claims.parse_verdict(edited).line != edited
+    assert parse_verdict(edited, claims.load())[1] != edited
 
 
 @pytest.mark.parametrize(
@@ -327,7 +323,7 @@ def test_an_edited_line_is_found(ledger, old, new):
 def test_a_line_that_cannot_be_read_is_refused(ledger, line, words):
     ledger(record())
     with pytest.raises(claims.ClaimError, match=words):
-        claims.parse_verdict(line)
+        parse_verdict(line, claims.load())
 
 
 def test_the_book_has_its_own_ledger():

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 import re
 from pathlib import Path
 
@@ -12,9 +13,22 @@ import yaml
 
 import claims_page
 from bnlib import claims
+from run_notebooks import VERDICT
+from verdict_lines import parse_verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = json.loads((ROOT / "tests" / "claims.schema.json").read_text(encoding="utf-8"))
+VALIDATOR = jsonschema.Draft202012Validator
+
+
+def is_number(_, value):
+    # JSON has no other numbers, but YAML has .nan and .inf.
+    return VALIDATOR.TYPE_CHECKER.is_type(value, "number") and math.isfinite(value)
+
+
+CHECKER = jsonschema.validators.extend(VALIDATOR, type_checker=VALIDATOR.TYPE_CHECKER.redefine("number", is_number))(
+    SCHEMA
+)
 ANCHOR = re.compile(r"^\((claim-[a-z0-9-]+)\)=\s*$", re.M)
 EXPECTED = [
     "two-dimensions",
@@ -88,13 +102,13 @@ def stored_verdicts(root):
         for cell in nbformat.read(path, as_version=4).cells:
             for output in cell.get("outputs", []):
                 for line in output.get("text", "").splitlines():
-                    if claims.LINE.match(line):
+                    if VERDICT.match(line):
                         yield path.stem, line
 
 
 def check_schema(root):
     data = yaml.safe_load((root / "claims.yml").read_text(encoding="utf-8"))
-    for error in jsonschema.Draft202012Validator(SCHEMA).iter_errors(data):
+    for error in CHECKER.iter_errors(data):
         yield f"{'/'.join(map(str, error.path))}: {error.message}"
 
 
@@ -162,7 +176,7 @@ def check_tests(root):
 
 def check_verdicts(root):
     ledger = claims.load(root / "claims.yml")
-    stored = [(where, claims.LINE.match(line)[2], line) for where, line in stored_verdicts(root)]
+    stored = [(where, VERDICT.match(line)["id"], line) for where, line in stored_verdicts(root)]
     for where, name, _ in stored:
         if name not in ledger:
             yield f"{where} prints a verdict of {name}, which is not in the ledger"
@@ -174,15 +188,15 @@ def check_verdicts(root):
             if where != Path(claim.chapter.partition("#")[0]).stem:
                 yield f"the verdict of {claim.id} is stored in {where}, not in its chapter"
             try:
-                earned = claims.parse_verdict(line, ledger)
+                outcome, earned = parse_verdict(line, ledger)
             except claims.ClaimError as error:
                 yield str(error)
                 continue
-            if earned.line != line:
-                yield f"{where} stores {line!r}, but its numbers earn {earned.line!r}"
-            if earned.outcome != claims.EXPECTED[claim.status]:
-                yield f"{claim.id} is {claim.status!r} in the ledger and {earned.outcome!r} in {where}"
-            if claim.measured != claims.LINE.match(line)[4]:
+            if earned != line:
+                yield f"{where} stores {line!r}, but its numbers earn {earned!r}"
+            if outcome != claims.EXPECTED[claim.status]:
+                yield f"{claim.id} is {claim.status!r} in the ledger and {outcome!r} in {where}"
+            if claim.measured != VERDICT.match(line)["measured"]:
                 yield f"{claim.id} has measured {claim.measured!r} in the ledger, not what {where} stores"
 
 
@@ -392,6 +406,120 @@ def test_a_fault_is_found(book, check, spoil, reason):
     assert any(reason in problem for problem in check(book.root)), list(check(book.root))
 
 
+BROKEN = [
+    ({"id": "Affine law"}, "does not match"),
+    ({"id": "affine_law"}, "does not match"),
+    ({"id": None}, "None is not of type 'string'"),
+    ({"part": ""}, "is too short"),
+    ({"source": 23}, "23 is not valid under any"),
+    ({"source": "J24"}, "'J24' is not valid under any"),
+    ({"source": ["J23", 23]}, "is not valid under any"),
+    ({"kind": "lemma"}, "'lemma' is not one of"),
+    ({"standing": "proved-here"}, "'proved-here' is not of type 'array'"),
+    ({"standing": ["proved"]}, "'proved' is not one of"),
+    ({"statement": "Short."}, "is too short"),
+    ({"statement": None}, "None is not of type 'string'"),
+    ({"proved": "by hand"}, "does not match"),
+    ({"test": 1}, "1 is not of type 'string'"),
+    ({"settings": None}, "None is not of type 'string'"),
+    ({"tier": "slow"}, "'slow' is not one of"),
+    ({"chapter": "02_costs"}, "does not match"),
+    ({"tests": None}, "None is not of type 'array'"),
+    ({"tests": "tests/test_costs.py::test_identity"}, "is not of type 'array'"),
+    ({"tests": [None]}, "None is not of type 'string'"),
+    ({"tests": ["test_identity"]}, "does not match"),
+    ({"status": "proven"}, "'proven' is not one of"),
+    ({"status": "not reproduced"}, "None is not of type 'string'"),
+    ({"deviation": 1}, "1 is not of type 'string', 'null'"),
+    ({"measured": 3.1}, "3.1 is not of type 'string', 'null'"),
+    ({"colour": "red"}, "'colour' was unexpected"),
+    ({"checks": ["slope"]}, "is not of type 'object', 'null'"),
+    ({"checks": {}}, "should be non-empty"),
+    ({"checks": {"slope": "at most 1"}}, "is not of type 'object'"),
+    ({"checks": {"a-b": CHECK}}, "'a-b' does not match"),
+    ({"checks": {"2d": CHECK}}, "'2d' does not match"),
+    ({"checks": {"note": CHECK}}, "'note' should not be valid"),
+    ({"checks": {"claim_id": CHECK}}, "'claim_id' should not be valid"),
+]
+RULES = [
+    ({}, "is not valid under any"),
+    ({"roughly": 2.0}, "'roughly' was unexpected"),
+    ({"equals": 2.0}, "'within' is a dependency of 'equals'"),
+    ({"at_most": 2.0, "within": 1.0}, "'equals' is a dependency of 'within'"),
+    ({"equals": 2.0, "within": -0.1}, "-0.1 is less than the minimum"),
+    ({"at_most": 2.0, "at_least": 1.0}, "is valid under each of"),
+    ({"equals": 2.0, "within": 0.1, "between": [1.0, 2.0]}, "is valid under each of"),
+    ({"between": 2.0}, "2.0 is not of type 'array'"),
+    ({"between": [2.0]}, "is too short"),
+    ({"between": [1.0, 2.0, 3.0]}, "is too long"),
+    ({"between": [1.0, "2"]}, "'2' is not of type 'number'"),
+    ({"at_most": [1.0, 2.0]}, "is not of type 'number'"),
+    ({"at_most": "1e-9"}, "'1e-9' is not of type 'number'"),
+    ({"at_least": None}, "None is not of type 'number'"),
+    ({"at_most": math.nan}, "nan is not of type 'number'"),
+    ({"at_least": -math.inf}, "-inf is not of type 'number'"),
+    ({"equals": 1.0, "within": math.inf}, "inf is not of type 'number'"),
+    ({"at_most": True}, "True is not of type 'number'"),
+    ({"at_most": 1.0, "label": None}, "None is not of type 'string'"),
+    ({"at_most": 1.0, "label": "error [y]"}, "should not be valid"),
+    ({"at_most": 1.0, "label": "error  of y"}, "should not be valid"),
+    ({"at_most": 1.0, "label": "error\nof y"}, "should not be valid"),
+    ({"at_most": 1.0, "label": "   "}, "should not be valid"),
+    ({"at_most": 1.0, "why": " " * 30}, "does not match"),
+    ({"at_most": 1.0, "why": None}, "None is not of type 'string'"),
+]
+
+
+def schema_says(book, record):
+    (book.root / "claims.yml").write_text(yaml.safe_dump({"claims": [record]}), encoding="utf-8")
+    return list(check_schema(book.root))
+
+
+@pytest.mark.parametrize(("changes", "reason"), BROKEN)
+def test_the_schema_refuses_a_broken_record(book, changes, reason):
+    problems = schema_says(book, book.records[0] | changes)
+    assert any(reason in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(("rule", "reason"), RULES)
+def test_the_schema_refuses_a_broken_check(book, rule, reason):
+    words = {key: CHECK[key] for key in ("label", "why")}
+    problems = schema_says(book, book.records[0] | {"checks": {"identity": words | rule}})
+    assert any(reason in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize("field", list(claims.Claim.__dataclass_fields__))
+def test_the_schema_misses_no_field(book, field):
+    record = {k: v for k, v in book.records[0].items() if k != field}
+    assert any(f"'{field}' is a required property" in problem for problem in schema_says(book, record))
+
+
+@pytest.mark.parametrize("field", ["label", "why"])
+def test_the_schema_asks_each_check_for_words(book, field):
+    rule = {k: v for k, v in CHECK.items() if k != field}
+    problems = schema_says(book, book.records[0] | {"checks": {"identity": rule}})
+    assert any(f"'{field}' is a required property" in problem for problem in problems), problems
+
+
+def test_the_schema_refuses_a_bound_that_yaml_reads_as_text(book):
+    book.replace("1.0e-10", "1e-10")
+    assert any("'1e-10' is not of type 'number'" in problem for problem in check_schema(book.root))
+
+
+@pytest.mark.parametrize("text", ["claims: []\n", "claims:\n", "- balance\n", "claims:\n  - balance\n"])
+def test_the_schema_refuses_a_ledger_without_records(book, text):
+    (book.root / "claims.yml").write_text(text, encoding="utf-8")
+    assert list(check_schema(book.root))
+
+
+def test_the_schema_knows_the_fields_and_states_of_the_code():
+    record = SCHEMA["$defs"]["claim"]
+    assert record["required"] == list(record["properties"]) == list(claims.Claim.__dataclass_fields__)
+    states = set(record["properties"]["status"]["enum"])
+    assert states == {*claims.EXPECTED, "open"} == claims_page.STATUS.keys()
+    assert set(record["properties"]["standing"]["items"]["enum"]) == claims_page.STANDING.keys()
+
+
 def test_every_check_has_a_fault():
     assert {check for check, _, _ in FAULTS} == set(CHECKS)
 
@@ -423,9 +551,10 @@ def test_the_page_tool_checks_and_writes(book, capsys):
     assert claims_page.main(arguments) == 0
     assert claims_page.main(["--check", *arguments]) == 0
     assert [p.name for p in page.parent.iterdir()] == ["claims.md"]
-    (book.root / "claims.yml").write_text("claims:\n")
-    assert claims_page.main(arguments) == 1
-    assert capsys.readouterr().err.count("\n") == 1
+    for broken in ("claims:\n", (book.root / "claims.yml").read_text().replace('"open"', '"proven"')):
+        (book.root / "claims.yml").write_text(broken)
+        assert claims_page.main(arguments) == 1
+        assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_markdown_in_a_statement_is_escaped():
