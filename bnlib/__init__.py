@@ -27,7 +27,7 @@ from .spectra import (
     representation_singular_values,
     weight_singular_values,
 )
-from .stationarity import Stationarity, stationarity
+from .stationarity import Stationarity, newton, stationarity
 from .sweeps import sweep
 from .training import TrainResult, train
 

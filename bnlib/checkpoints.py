@@ -56,7 +56,7 @@ def save(path: Path, run: str, phase: int, arrays: Sequence[np.ndarray]) -> bool
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
             temporary = Path(file.name)
-            np.savez(file, header=header, **{f"array_{i}": a for i, a in enumerate(arrays)})
+            np.savez(file, allow_pickle=False, header=header, **{f"array_{i}": a for i, a in enumerate(arrays)})
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

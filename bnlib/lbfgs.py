@@ -34,7 +34,25 @@ class _Memory(NamedTuple):
     stored: Array
 
 
-def minimize(objective: Callable[[Array], Array], x: Array, steps: int, memory: int = 60) -> tuple[Array, Array, Array]:
+class Minimum(NamedTuple):
+    """Hold what ``minimize`` returns.
+
+    Attributes:
+        x: the last point (n,).
+        flattest: of the last quarter of the points, the one with the shortest gradient.
+        gradient: norm of the gradient there.
+        history: objective after each iteration.
+        failures: number of failed searches.
+    """
+
+    x: Array
+    flattest: Array
+    gradient: Array
+    history: Array
+    failures: Array
+
+
+def minimize(objective: Callable[[Array], Array], x: Array, steps: int, memory: int = 60) -> Minimum:
     """Run a fixed number of L-BFGS iterations on a vector.
 
     The direction comes from the compact form of Byrd, Nocedal and Schnabel, the step from bisection for the weak
@@ -47,12 +65,9 @@ def minimize(objective: Callable[[Array], Array], x: Array, steps: int, memory: 
         steps: number of iterations.
         memory: number of pairs kept.
 
-    Returns:
-        The last point (n,), the objective after each iteration (steps,), and the number of failed searches.
-
     Example:
-        >>> x, history, failures = minimize(lambda v: jnp.sum((v - 1.0) ** 2), jnp.zeros(3), 5)
-        >>> [round(float(v), 5) for v in x]
+        >>> found = minimize(lambda v: jnp.sum((v - 1.0) ** 2), jnp.zeros(3), 5)
+        >>> [round(float(v), 5) for v in found.x]
         [1.0, 1.0, 1.0]
 
     Source: Byrd, Nocedal and Schnabel 1994; Lewis and Overton 2013. Chapter: training.
@@ -60,8 +75,8 @@ def minimize(objective: Callable[[Array], Array], x: Array, steps: int, memory: 
     value_and_grad = jax.value_and_grad(objective)
     m, n, dtype = memory, x.size, x.dtype
 
-    def step(carry: tuple[_Point, _Memory, Array, Array], t: Array) -> tuple[tuple, tuple[Array, Array]]:
-        point, mem, d, fresh = carry
+    def step(carry: tuple, t: Array) -> tuple[tuple, tuple[Array, Array]]:
+        point, mem, d, fresh, flattest = carry
         # Without curvature information the gradient sets the scale: take a short first step.
         start = jnp.where(fresh, jnp.minimum(1.0, 0.1 / jnp.linalg.norm(point.g)), 1.0).astype(dtype)
         new, ok = _weak_wolfe(value_and_grad, point, d, start)
@@ -69,7 +84,10 @@ def minimize(objective: Callable[[Array], Array], x: Array, steps: int, memory: 
         direction = -_inverse_hessian_times(mem, new.g)
         descends = ok & (jnp.vdot(direction, new.g) < 0)
         d = jnp.where(descends, direction, -new.g)
-        return (new, mem, d, ~descends | (mem.stored == 0)), (new.f, ~ok)
+        length = jnp.linalg.norm(new.g)
+        flatter = (length < flattest[1]) | (4 * t < 3 * steps)
+        flattest = jax.tree.map(lambda a, b: jnp.where(flatter, a, b), (new.x, length), flattest)
+        return (new, mem, d, ~descends | (mem.stored == 0), flattest), (new.f, ~ok)
 
     f, g = value_and_grad(x)
     mem = _Memory(
@@ -80,8 +98,9 @@ def minimize(objective: Callable[[Array], Array], x: Array, steps: int, memory: 
         jnp.full(m, -1),
         jnp.zeros((), int),
     )
-    (point, *_), (history, failed) = lax.scan(step, (_Point(x, f, g), mem, -g, jnp.array(True)), jnp.arange(steps))
-    return point.x, history, jnp.sum(failed)
+    start = (_Point(x, f, g), mem, -g, jnp.array(True), (x, jnp.linalg.norm(g)))
+    (point, *_, flattest), (history, failed) = lax.scan(step, start, jnp.arange(steps))
+    return Minimum(point.x, *flattest, history, jnp.sum(failed))
 
 
 def _weak_wolfe(value_and_grad: Callable, point: _Point, d: Array, start: Array) -> tuple[_Point, Array]:

@@ -1,6 +1,6 @@
 """Many trainings at once: spread over all devices of all processes, batched on accelerators."""
 
-import io
+import pickle
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,32 +14,13 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from .networks import Network
-from .training import (
-    STAGES,
-    End,
-    Stages,
-    TrainResult,
-    optimiser,
-    run_phase,
-    schedule,
-    summarise,
-    total_variance,
-    train,
-)
+from .training import STAGES, Stages, TrainResult, optimiser, run_phase, schedule, summarise, total_variance, train
 
 Member = tuple[Network, Any, Any, float]
 
 
 def sweep(
-    members: Sequence[Member],
-    *,
-    mesh: Mesh | None = None,
-    batched: bool | None = None,
-    first_order_steps: int = 500,
-    learning_rate: float = 5e-3,
-    stages: Stages = STAGES,
-    memory: int = 60,
-    dtype: Any = jnp.float32,
+    members: Sequence[Member], *, mesh: Mesh | None = None, batched: bool | None = None, **settings: Any
 ) -> list[TrainResult]:
     """Train every member as ``train`` does, whatever mixture of seeds, ridges, depths and tasks they are.
 
@@ -51,8 +32,9 @@ def sweep(
     Args:
         members: tuples (start, X, Y, ridge).
         mesh: devices to use; all devices of all processes when None.
-        batched: whether equal shapes train as one batch; None to decide by the kind of device.
-        first_order_steps, learning_rate, stages, memory, dtype: see ``train``.
+        batched: whether equal shapes train as one batch; None to decide by the kind of device. Inserted layers,
+            polishing and checkpoints are for single members.
+        **settings: see ``train``; one checkpoint path serves all members, whose numbers are added to its name.
 
     Returns:
         One ``TrainResult`` per member, in order.
@@ -72,10 +54,12 @@ def sweep(
     if not members:
         raise ValueError("members must hold at least one (start, X, Y, ridge).")
     devices = list(mesh.devices.flat) if mesh is not None else jax.devices()
-    batched = devices[0].platform != "cpu" if batched is None else batched
-    settings = {"first_order_steps": first_order_steps, "learning_rate": learning_rate, "memory": memory}
+    single = {"depth", "polish", "checkpoint"} & settings.keys()
+    batched = devices[0].platform != "cpu" and not single if batched is None else batched
+    if batched and single:
+        raise ValueError(f"A batch cannot have {', '.join(sorted(single))}: say batched=False.")
     work = _batches(members, len(devices)) if batched else [(i % len(devices), [i]) for i in range(len(members))]
-    x64 = jax.config.jax_enable_x64
+    x64 = bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
 
     def share(d: int) -> dict[int, TrainResult]:
         done: dict[int, TrainResult] = {}
@@ -83,10 +67,8 @@ def sweep(
         with jax.enable_x64(x64), jax.default_device(devices[d]):
             for _, indices in (job for job in work if job[0] == d):
                 group = [members[i] for i in indices]
-                if len(group) == 1:
-                    results = [train(*group[0], stages=stages, dtype=dtype, **settings)]
-                else:
-                    results = _batch(group, dtype, stages=stages, **settings)
+                own = _numbered(settings, indices[0])
+                results = _batch(group, **settings) if len(group) > 1 else [train(*group[0], **own)]
                 done |= zip(indices, results, strict=True)
         return done
 
@@ -94,8 +76,13 @@ def sweep(
     with ThreadPoolExecutor(max(1, len(local))) as pool:
         done = {i: r for part in pool.map(share, local) for i, r in part.items()}
     if len(done) < len(members):
-        done = _gather(done, members)
+        done = _gather(done)
     return [done[i] for i in range(len(members))]
+
+
+def _numbered(settings: dict[str, Any], i: int) -> dict[str, Any]:
+    path = settings.get("checkpoint")
+    return settings if path is None else settings | {"checkpoint": f"{path}".removesuffix(".npz") + f".{i}.npz"}
 
 
 def _batches(members: Sequence[Member], n_devices: int) -> list[tuple[int, list[int]]]:
@@ -107,56 +94,48 @@ def _batches(members: Sequence[Member], n_devices: int) -> list[tuple[int, list[
     return [(device, indices) for (device, _), indices in groups.items()]
 
 
-def _batch(group: list[Member], dtype: Any, **settings: Any) -> list[TrainResult]:
+def _batch(
+    group: list[Member],
+    *,
+    first_order_steps: int = 500,
+    learning_rate: float = 5e-3,
+    stages: Stages = STAGES,
+    memory: int = 50,
+    dtype: Any = jnp.float32,
+) -> list[TrainResult]:
     """Train members of equal shapes as one batch on the current device."""
     stacked = jax.tree.map(lambda *a: jnp.stack([jnp.asarray(v, dtype) for v in a]), *group)
-    nets, histories, gradients = jax.jit(jax.vmap(partial(_run, **settings)))(*stacked)
+    run = partial(_run, steps=first_order_steps, rate=learning_rate, stages=stages, memory=memory)
+    nets, histories, smoothed = jax.jit(jax.vmap(run))(*stacked)
     results = []
     for i, (_, _, Y, ridge) in enumerate(group):
-        end = End(jax.tree.map(lambda a, i=i: a[i], nets), np.asarray(histories[i], np.float64), float(gradients[i]))
-        if not np.all(np.isfinite(end.history)):
-            raise RuntimeError(f"Training diverged for ridge {ridge!r}: the objective is not finite.")
-        results.append(summarise(end, stacked[1][i], stacked[2][i], ridge, total_variance(jnp.asarray(Y))))
+        net, history = jax.tree.map(lambda a, i=i: a[i], nets), np.asarray(histories[i], np.float64)
+        if not np.all(np.isfinite(history)):
+            step = int(np.argmin(np.isfinite(history)))
+            raise RuntimeError(f"Training diverged for ridge {ridge!r}: the objective is not finite at step {step}.")
+        variance = total_variance(jnp.asarray(Y))
+        results.append(summarise(net, history, float(smoothed[i]), stacked[1][i], stacked[2][i], ridge, variance))
     return results
 
 
 def _run(
-    net: Network,
-    X: Array,
-    Y: Array,
-    lam: Array,
-    *,
-    first_order_steps: int,
-    learning_rate: float,
-    stages: Stages,
-    memory: int,
+    net: Network, X: Array, Y: Array, lam: Array, *, steps: int, rate: float, stages: Stages, memory: int
 ) -> tuple[Network, Array, Array]:
     """Run all phases of one member inside a traced program."""
-    state = (net, optimiser(first_order_steps, learning_rate).init(net))
+    state = (net, optimiser(steps, rate).init(net))
     histories, smoothed = [], jnp.full((), jnp.nan, X.dtype)
-    for phase in schedule(first_order_steps, stages):
-        state, values, gradient = run_phase(phase, state, X, Y, lam, first_order_steps, learning_rate, memory)
+    for phase in schedule(steps, stages):
+        state, values, gradient = run_phase(phase, state, X, Y, lam, rate, memory)
         histories.append(values)
         smoothed = smoothed if gradient is None else gradient
     return state[0], jnp.concatenate(histories), smoothed
 
 
-def _gather(done: dict[int, TrainResult], members: Sequence[Member]) -> dict[int, TrainResult]:
-    """Exchange results between processes as bytes, which no conversion of types can touch."""
-    file = io.BytesIO()
-    np.savez(file, **{f"{i}.{j}": a for i, r in done.items() for j, a in enumerate(jax.tree.leaves(r))})
-    mine = np.frombuffer(file.getvalue(), np.uint8)
+def _gather(done: dict[int, TrainResult]) -> dict[int, TrainResult]:
+    """Exchange results between the processes of one run as bytes, which no conversion of types can touch."""
+    mine = np.frombuffer(pickle.dumps(jax.tree.map(np.asarray, done)), np.uint8)
     sizes = np.ravel(multihost_utils.process_allgather(np.array([len(mine)])))
     padded = np.pad(mine, (0, int(sizes.max()) - len(mine)))
     everything = np.asarray(multihost_utils.process_allgather(padded)).reshape(len(sizes), -1)
-    _, structure = jax.tree.flatten(next(iter(done.values())))
-    gathered = {}
-    for row, size in zip(everything, sizes, strict=True):
-        with np.load(io.BytesIO(row[:size].tobytes()), allow_pickle=False) as archive:
-            for i in {int(name.partition(".")[0]) for name in archive.files}:
-                leaves = [archive[f"{i}.{j}"] for j in range(structure.num_leaves)]
-                result = jax.tree.unflatten(structure, [a if a.ndim else a.item() for a in leaves])
-                slope = members[i][0].negative_slope
-                net = Network(result.net.first, result.net.hidden, result.net.last, slope)
-                gathered[i] = result._replace(net=net)
-    return gathered
+    parts = [pickle.loads(row[:size].tobytes()) for row, size in zip(everything, sizes, strict=True)]
+    return {i: jax.tree.map(lambda a: a if a.ndim else a.item(), r) for part in parts for i, r in part.items()}

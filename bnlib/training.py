@@ -3,6 +3,7 @@
 import sys
 import warnings
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import Array
+from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 
 from . import _checks, checkpoints, lbfgs
@@ -24,11 +25,13 @@ Stages = tuple[tuple[float, int], ...]
 # Width of the smoothed ReLU and L-BFGS iterations at each: a kink that is still wide is easier to cross.
 # Equal numbers of iterations share one compiled program.
 STAGES: Stages = ((0.03, 400), (0.01, 400), (0.003, 400), (0.001, 400), (0.0, 400))
-# The same, in float64, for a point that is stationary to the digits that can be had.
-POLISH: Stages = ((0.01, 500), (0.003, 1000), (0.001, 1500), (0.0003, 1500), (0.0, 1000))
-# The net that receives the inserted layers need not be finished, and the deep one starts close to its end.
-SHALLOW: Stages = ((0.03, 150), (0.01, 300), (0.003, 200))
-INSERTED: Stages = ((0.01, 200), (0.003, 300), (0.001, 300), (0.0, 200))
+# The same in float64, to a stationary point: what is left of the gradient is measured at the last positive width.
+POLISH: Stages = ((0.01, 1000), (0.003, 1000), (0.003, 1000), (0.003, 1000), (0.0, 1000))
+# Inserted layers. The shallow net is cheap and a good one has the right rank; ranks race in the deep one, and drop out
+# after a stage that they leave with more than so many times the lowest objective.
+SHALLOW: Stages = ((0.01, 1000),)
+INSERTED: Stages = ((0.003, 50), (0.003, 100), (0.003, 450), (0.0, 100))
+MARGINS = (1.5, 1.01, 1.0, 1.0)
 # Adam steps between checkpoints, and between rebalancings.
 CHUNK, REBALANCE = 500, 10
 
@@ -47,7 +50,7 @@ class TrainResult(NamedTuple):
         smoothed_gradient: norm of the gradient at the end of the last smoothed stage, relative to that of the ridge.
         converged: decrease and imbalance are at most 1e-3 and 1e-2.
         collapsed: the network explains less than one percent of the variance of Y.
-        trials: with inserted layers, the ranks tried and the objective that each reached.
+        trials: with inserted layers, the ranks tried and the objective at which each ended or dropped out.
     """
 
     net: Network
@@ -73,7 +76,7 @@ def train(
     learning_rate: float = 5e-3,
     stages: Stages | None = None,
     polish: Stages = (),
-    memory: int = 60,
+    memory: int = 50,
     dtype: Any = jnp.float32,
     checkpoint: str | Path | None = None,
 ) -> TrainResult:
@@ -83,8 +86,8 @@ def train(
     ReLU itself. Balancing at the end lowers the norm without changing the function. Everything is deterministic.
 
     With ``depth`` the given start is trained first, then layers :math:`VV^T` are inserted where its representation is
-    closest to its rank, and training goes on. The rank counted and one less are both tried, and the lower objective
-    is kept, because a shallow net has a rank that is too high. This is several times faster than starting deep and
+    closest to its rank, and training goes on. The rank counted there and one less race, and the lower objective is
+    kept, because a shallow net has a rank that is too high. This is several times faster than starting deep and
     avoids the rank-one trap of deep starts, but it builds on the rank that the shallow net found.
 
     Args:
@@ -92,10 +95,11 @@ def train(
         X: inputs (N, d_in).
         Y: targets (N, d_out).
         ridge: lambda >= 0.
-        depth: final depth; None for that of ``net``.
+        depth: final depth; None for that of ``net``. Half to two thirds of it are a good depth to start from.
         first_order_steps: steps of Adam.
         learning_rate: its peak, after a warm-up of a tenth of the steps and before a cosine decay.
-        stages: pairs of smoothing width and L-BFGS iterations; None for the book's recipe.
+        stages: pairs of smoothing width and L-BFGS iterations, the first ones raced by two ranks if layers are
+            inserted; None for the book's recipe.
         polish: further stages in float64, such as ``training.POLISH``.
         memory: pairs kept by L-BFGS.
         dtype: type used in training; the network comes back in it, or in float64 after polishing.
@@ -127,86 +131,32 @@ def train(
     steps = _checks.integer("first_order_steps", first_order_steps, 0)
     depth = net.depth if depth is None else _checks.integer("depth", depth, net.depth)
     variance = total_variance(Y)
-    if 0 < variance < ridge * depth:
+    if variance == 0:
+        warnings.warn("All rows of Y are equal, so a constant function fits them.", stacklevel=2)
+    elif variance < ridge * depth:
         warnings.warn(
             f"ridge * depth = {ridge * depth:.3g} exceeds the variance {variance:.3g} of Y, so one dimension costs "
             "more than all there is to explain: expect a constant function.",
             stacklevel=2,
         )
-    fit = partial(_fit, X=X, Y=Y, ridge=ridge, learning_rate=float(learning_rate), memory=memory)
-    net = jax.tree.map(lambda a: a.astype(dtype), net)
     path = None if checkpoint is None else Path(checkpoint)
+    run = partial(_Run, data=(X, Y, ridge), rate=float(learning_rate), memory=_checks.integer("memory", memory, 1))
+    net = jax.tree.map(lambda a: a.astype(dtype), net)
+    trials: tuple[tuple[int, float], ...] = ()
     if depth == net.depth:
-        end = fit(net, steps=steps, stages=STAGES if stages is None else stages, polish=polish, path=path)
-        return summarise(end, X, Y, ridge, variance)
-    shallow = fit(net, steps=steps, stages=SHALLOW, polish=(), path=_suffixed(path, "shallow"))
-    counted = max(1, bottleneck_rank(shallow.net, X).rank)
-    trials = {}
-    for rank in sorted({counted, max(1, counted - 1)}):
-        start = deepen(shallow.net, depth, rank=rank, X=X)
-        trials[rank] = fit(
-            start,
-            steps=0,
-            stages=INSERTED if stages is None else stages,
-            polish=(),
-            path=_suffixed(path, f"rank{rank}"),
-        )
-    best = min(trials, key=lambda rank: float(trials[rank].history[-1]))
-    end = trials[best]
-    if polish:
-        end = fit(end.net, steps=0, stages=(), polish=polish, path=_suffixed(path, "polish"))
-    reached = tuple((rank, float(trial.history[-1])) for rank, trial in trials.items())
-    return summarise(end, X, Y, ridge, variance)._replace(trials=reached)
-
-
-class End(NamedTuple):
-    """Hold where a run ended, before balancing."""
-
-    net: Network
-    history: np.ndarray
-    smoothed_gradient: float
-
-
-def _suffixed(path: Path | None, name: str) -> Path | None:
-    return None if path is None else path.with_suffix(f".{name}{path.suffix}")
-
-
-def _fit(
-    net: Network,
-    *,
-    X: Array,
-    Y: Array,
-    ridge: float,
-    steps: int,
-    learning_rate: float,
-    stages: Stages,
-    polish: Stages,
-    memory: int,
-    path: Path | None,
-) -> End:
-    """Run the phases one after the other, from a checkpoint where there is one; each starts from arrays alone."""
-    phases = schedule(steps, stages, polish)
-    run = checkpoints.fingerprint(net, X, Y, ridge, steps, learning_rate, stages, polish, memory)
-    state: State = (net, optimiser(steps, learning_rate).init(net))
-    leaves, structure = jax.tree.flatten(state)
-    done, history, smoothed = 0, np.zeros(0), float("nan")
-    if path is not None and (found := checkpoints.load(path, run)) is not None:
-        done, (history, last, *leaves) = found
-        smoothed, state = float(last), jax.tree.unflatten(structure, [jnp.asarray(a) for a in leaves])
-    lam = jnp.asarray(ridge, X.dtype)
-    for phase in phases[done:]:
-        with jax.enable_x64(phase.kind == "polish" or jax.config.jax_enable_x64):
-            state, values, gradient = run_phase(phase, state, X, Y, lam, steps, learning_rate, memory)
-        smoothed = smoothed if gradient is None else float(gradient)
-        history = np.append(history, np.asarray(values, np.float64))
-        if not np.all(np.isfinite(history)):
-            raise RuntimeError(f"Training diverged: the objective is not finite at step {_first_bad(history)}.")
-        done += 1
-        _progress(done, len(phases), history[-1])
-        if path is not None:
-            arrays = [history, np.asarray(smoothed), *(np.asarray(a) for a in jax.tree.leaves(state))]
-            checkpoints.save(path, run, done, arrays)
-    return End(state[0], history, smoothed)
+        best = run(net, schedule(steps, STAGES if stages is None else stages, polish), path).advance()
+    else:
+        shallow = run(net, schedule(steps, SHALLOW), _suffixed(path, "shallow")).advance()
+        rank = max(1, bottleneck_rank(shallow.net, X).rank)
+        phases = schedule(0, INSERTED if stages is None else stages)
+        runs = {
+            r: run(deepen(shallow.net, depth, rank=r, X=X), phases, _suffixed(path, f"rank{r}"))
+            for r in sorted({rank, max(1, rank - 1)})
+        }
+        best, trials = _race(runs)
+        if polish:
+            best = run(best.net, schedule(0, (), polish), _suffixed(path, "polish"), best).advance()
+    return summarise(best.net, best.history, best.smoothed, X, Y, ridge, variance)._replace(trials=trials)
 
 
 class Phase(NamedTuple):
@@ -215,7 +165,8 @@ class Phase(NamedTuple):
     kind: str
     begin: int
     width: float
-    count: int
+    steps: int
+    of: int
 
 
 State = tuple[Network, Any]
@@ -230,23 +181,91 @@ def schedule(steps: int, stages: Stages, polish: Stages = ()) -> list[Phase]:
 
     Source: bnlib.
     """
-    first = [Phase("adam", begin, 0.0, min(CHUNK, steps - begin)) for begin in range(0, steps, CHUNK)]
-    smooth = [Phase("smooth", 0, width, count) for width, count in stages]
-    return first + smooth + [Phase("polish", 0, width, count) for width, count in polish]
+    first = [Phase("adam", begin, 0.0, min(CHUNK, steps - begin), steps) for begin in range(0, steps, CHUNK)]
+    smooth = [Phase("smooth", 0, width, count, count) for width, count in stages]
+    return first + smooth + [Phase("polish", 0, width, count, count) for width, count in polish]
+
+
+class _Run:
+    """Run the phases of one training one after the other, from a checkpoint where there is one."""
+
+    def __init__(
+        self,
+        net: Network,
+        phases: list[Phase],
+        path: Path | None,
+        before: "_Run | None" = None,
+        *,
+        data: tuple[Array, Array, float],
+        rate: float,
+        memory: int,
+    ) -> None:
+        self.phases, self.path, self.data, self.rate, self.memory = phases, path, data, rate, memory
+        self.history: np.ndarray = np.zeros(0) if before is None else before.history
+        self.smoothed: float = float("nan") if before is None else before.smoothed
+        self.done = 0
+        self.state: State = (net, optimiser(first_order(phases), rate).init(net))
+        self.key = checkpoints.fingerprint(net, *data, phases, rate, memory)
+        if path is not None and (found := checkpoints.load(path, self.key)) is not None:
+            self.done, (self.history, smoothed, *leaves) = found
+            self.smoothed = float(smoothed)
+            with jax.enable_x64(any(a.dtype == np.float64 for a in leaves)):
+                self.state = jax.tree.unflatten(jax.tree.structure(self.state), [jnp.asarray(a) for a in leaves])
+
+    @property
+    def net(self) -> Network:
+        return self.state[0]
+
+    def objective(self, stop: int) -> float:
+        """Return the objective after so many phases; a run continued from a checkpoint may be further."""
+        steps = list(accumulate(phase.steps for phase in self.phases))
+        return float(self.history[steps[stop - 1] - 1])
+
+    def advance(self, stop: int | None = None) -> "_Run":
+        """Run up to a phase; every phase starts from arrays alone, so that a checkpoint can stand between any two."""
+        X, Y, ridge = self.data
+        lam = jnp.asarray(ridge, X.dtype)
+        for phase in self.phases[self.done : stop]:
+            self.state, values, gradient = run_phase(phase, self.state, X, Y, lam, self.rate, self.memory)
+            self.smoothed = self.smoothed if gradient is None else float(gradient)
+            self.history = np.append(self.history, np.asarray(values, np.float64))
+            if not np.all(np.isfinite(self.history)):
+                step = int(np.argmin(np.isfinite(self.history)))
+                raise RuntimeError(f"Training diverged: the objective is not finite at step {step}.")
+            self.done += 1
+            _progress(self.done, len(self.phases), self.history[-1])
+            if self.path is not None:
+                arrays = [self.history, np.asarray(self.smoothed), *map(np.asarray, jax.tree.leaves(self.state))]
+                checkpoints.save(self.path, self.key, self.done, arrays)
+        return self
+
+
+def _race(runs: dict[int, _Run]) -> tuple[_Run, tuple[tuple[int, float], ...]]:
+    """Advance all runs stage by stage; those left behind drop out."""
+    reached: dict[int, float] = {}
+    for stop in range(1, len(next(iter(runs.values())).phases) + 1):
+        reached |= {rank: run.advance(stop).objective(stop) for rank, run in runs.items()}
+        least = min(reached[rank] for rank in runs)
+        margin = MARGINS[min(stop, len(MARGINS)) - 1]
+        runs = {rank: run for rank, run in runs.items() if reached[rank] <= margin * least}
+    return next(iter(runs.values())), tuple(reached.items())
 
 
 def run_phase(
-    phase: Phase, state: State, X: Array, Y: Array, lam: Array, steps: int, learning_rate: float, memory: int
+    phase: Phase, state: State, X: Array, Y: Array, lam: Array, rate: float, memory: int
 ) -> tuple[State, Array, Array | None]:
-    """Run one phase from arrays alone; also return the objective at every step and the smoothed gradient, if any.
+    """Run one phase; also return the objective at every step and the relative smoothed gradient, if any.
 
     Source: bnlib.
     """
     if phase.kind == "adam":
-        return *_adam(*state, X, Y, lam, phase.count, steps, learning_rate), None
-    dtype = jnp.float64 if phase.kind == "polish" else X.dtype
-    net, x, y, lam = jax.tree.map(lambda a: jnp.asarray(a, dtype), (state[0], X, Y, lam))
-    net, values, gradient = _quasi_newton(net, x, y, lam, jnp.asarray(phase.width, dtype), phase.count, memory)
+        return *_adam(*state, X, Y, lam, phase.steps, phase.of, rate), None
+    x64 = phase.kind == "polish" or X.dtype == jnp.float64
+    with jax.enable_x64(x64 or bool(jax.config.jax_enable_x64)):  # type: ignore[attr-defined]
+        dtype = jnp.float64 if x64 else X.dtype
+        net, x, y, lam = jax.tree.map(lambda a: jnp.asarray(a, dtype), (state[0], X, Y, lam))
+        width, flattest = jnp.asarray(phase.width, dtype), phase.kind == "polish" and phase.width > 0
+        net, values, gradient = quasi_newton(net, x, y, lam, width, phase.steps, memory, flattest)
     return (net, state[1]), values, gradient if phase.width > 0 else None
 
 
@@ -258,34 +277,56 @@ def total_variance(Y: Array) -> float:
     return float(jnp.mean(jnp.sum((Y - Y.mean(0, keepdims=True)) ** 2, axis=1)))
 
 
-def _first_bad(history: np.ndarray) -> int:
-    return int(np.argmin(np.isfinite(history)))
+def first_order(phases: list[Phase]) -> int:
+    """Return the number of Adam steps in a schedule.
+
+    Source: bnlib.
+    """
+    return max((phase.of for phase in phases if phase.kind == "adam"), default=0)
+
+
+def _suffixed(path: Path | None, name: str) -> Path | None:
+    return None if path is None else path.with_name(f"{path.stem}.{name}{path.suffix}")
 
 
 def _progress(done: int, total: int, objective: float) -> None:
+    """Draw a bar in a terminal, and nothing elsewhere."""
     if sys.stderr.isatty():
-        print(
-            f"\rphase {done} of {total}, objective {objective:.6g}", end="\n" if done == total else "", file=sys.stderr
-        )
+        bar = "#" * (20 * done // total)
+        end = "\n" if done == total else ""
+        print(f"\r[{bar:20}] {done}/{total}  objective {objective:.6g} ", end=end, file=sys.stderr, flush=True)
 
 
-def summarise(end: End, X: Array, Y: Array, ridge: float, variance: float) -> TrainResult:
+def summarise(
+    net: Network, history: np.ndarray, smoothed: float, X: Array, Y: Array, ridge: float, variance: float
+) -> TrainResult:
     """Balance the net where a run ended and say how it went.
 
     Source: bnlib.
     """
-    history = end.history
     decrease = float(history[-101] / history[-1] - 1.0) if len(history) > 100 else float("inf")
-    imbalance = _relative_imbalance(end.net)
-    net = balance(end.net)
-    mse = float(_mse(net, X.astype(net.last[0].dtype), Y.astype(net.last[0].dtype), jnp.zeros((), net.last[0].dtype)))
+    imbalance = _relative_imbalance(net)
+    net = balance(net)
+    mse = _error(net, X, Y)
     collapsed = variance > 0 and mse > 0.99 * variance
-    if collapsed:
+    if collapsed and len(history):
         settled = int(np.argmax(np.abs(history - history[-1]) <= 0.01 * abs(history[-1])))
         warnings.warn(f"Training collapsed to a constant function, from about step {settled} on.", stacklevel=3)
-    converged = decrease <= 1e-3 and imbalance <= 1e-2
     objective = mse + ridge * float(squared_norm(net))
-    return TrainResult(net, history, objective, mse, decrease, imbalance, end.smoothed_gradient, converged, collapsed)
+    converged = decrease <= 1e-3 and imbalance <= 1e-2
+    return TrainResult(net, history, objective, mse, decrease, imbalance, smoothed, converged, collapsed)
+
+
+@_checks.float64
+def _error(net: Network, X: Array, Y: Array) -> float:
+    return float(_mse(net, X, Y, jnp.zeros(())))
+
+
+@_checks.float64
+def _relative_imbalance(net: Network) -> float:
+    residual = balance_residual(net)
+    largest = max((float(jnp.max(jnp.sum(W**2, axis=1) + b**2)) for W, b in net.layers[:-1]), default=0.0)
+    return float(jnp.max(jnp.abs(residual))) / largest if largest else 0.0
 
 
 def _mse(net: Network, X: Array, Y: Array, width: Array) -> Array:
@@ -301,42 +342,44 @@ def _mse(net: Network, X: Array, Y: Array, width: Array) -> Array:
     return jnp.mean(jnp.sum((affine(net.last, h) - Y) ** 2, axis=1))
 
 
-def _objective(net: Network, X: Array, Y: Array, lam: Array, width: Array) -> Array:
+def smoothed_objective(net: Network, X: Array, Y: Array, lam: Array, width: Array) -> Array:
+    """Evaluate what ``train`` minimises, with the kink smoothed over [-width, width].
+
+    Source: bnlib.
+    """
     return _mse(net, X, Y, width) + lam * squared_norm(net)
 
 
-def optimiser(steps: int, learning_rate: float) -> optax.GradientTransformation:
+def optimiser(steps: int, rate: float) -> optax.GradientTransformation:
     """Return Adam with a warm-up and a cosine decay.
 
     Source: bnlib.
     """
-    schedule = optax.warmup_cosine_decay_schedule(
-        0.0, learning_rate, max(1, steps // 10), max(2, steps), 1e-3 * learning_rate
-    )
+    schedule = optax.warmup_cosine_decay_schedule(0.0, rate, max(1, steps // 10), max(2, steps), 1e-3 * rate)
     # The usual second-moment decay .999 remembers early oscillations for so long that the ridge hardly acts.
     return optax.adam(schedule, b2=0.99)
 
 
-@partial(jax.jit, static_argnames=("count", "steps", "learning_rate"))
+@partial(jax.jit, static_argnames=("count", "steps", "rate"))
 def _adam(
-    net: Network, state: Any, X: Array, Y: Array, lam: Array, count: int, steps: int, learning_rate: float
-) -> tuple[tuple[Network, Any], Array]:
+    net: Network, state: Any, X: Array, Y: Array, lam: Array, count: int, steps: int, rate: float
+) -> tuple[State, Array]:
     """Run ``count`` of ``steps`` steps, rebalancing the neurons every few."""
-    adam = optimiser(steps, learning_rate)
+    adam = optimiser(steps, rate)
     no_smoothing = jnp.zeros((), X.dtype)
 
-    def step(carry: Any, i: Array) -> tuple[Any, Array]:
+    def step(carry: State, i: Array) -> tuple[State, Array]:
         net, state = carry
-        value, grad = jax.value_and_grad(_objective)(net, X, Y, lam, no_smoothing)
+        value, grad = jax.value_and_grad(smoothed_objective)(net, X, Y, lam, no_smoothing)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes its integer step count with floats
             updates, state = adam.update(grad, state)
         net = optax.apply_updates(net, updates)
-        return jax.lax.cond(i % REBALANCE == REBALANCE - 1, _rebalanced, lambda *s: s, net, state), value
+        return lax.cond(i % REBALANCE == REBALANCE - 1, _rebalanced, lambda *s: s, net, state), value
 
-    return jax.lax.scan(step, (net, state), jnp.arange(count))
+    return lax.scan(step, (net, state), jnp.arange(count))
 
 
-def _rebalanced(net: Network, state: Any) -> tuple[Network, Any]:
+def _rebalanced(net: Network, state: Any) -> State:
     """Balance once over; Adam's moments are of gradients, which scale inversely to the parameters."""
     if net.first is None:
         return net, state
@@ -347,25 +390,25 @@ def _rebalanced(net: Network, state: Any) -> tuple[Network, Any]:
     return net, (state[0]._replace(mu=mu, nu=nu), *state[1:])
 
 
-@partial(jax.jit, static_argnames=("iterations", "memory"))
-def _quasi_newton(
-    net: Network, X: Array, Y: Array, lam: Array, width: Array, iterations: int, memory: int
+@partial(jax.jit, static_argnames=("iterations", "memory", "flattest"))
+def quasi_newton(
+    net: Network, X: Array, Y: Array, lam: Array, width: Array, iterations: int, memory: int, flattest: bool = False
 ) -> tuple[Network, Array, Array]:
-    """Return the network, the history and the final gradient's norm relative to that of the ridge."""
+    """Run L-BFGS on the smoothed objective.
+
+    Returns:
+        The last network, or the flattest of the last quarter; the history; and the norm of the gradient there,
+        relative to that of the ridge.
+
+    Source: bnlib.
+    """
     flat, unravel = ravel_pytree(net)
 
     def objective(v: Array) -> Array:
-        return _objective(unravel(v), X, Y, lam, width)
+        return smoothed_objective(unravel(v), X, Y, lam, width)
 
-    flat, history, _ = lbfgs.minimize(objective, flat, iterations, memory)
-    size = 2 * lam * jnp.linalg.norm(flat)
-    return unravel(flat), history, jnp.linalg.norm(jax.grad(objective)(flat)) / jnp.where(size > 0, size, 1.0)
-
-
-@_checks.float64
-def _relative_imbalance(net: Network) -> float:
-    residual = balance_residual(net)
-    if residual.size == 0:
-        return 0.0
-    largest = max(float(jnp.max(jnp.sum(W**2, axis=1) + b**2)) for W, b in net.layers[:-1])
-    return float(jnp.max(jnp.abs(residual))) / largest if largest else 0.0
+    found = lbfgs.minimize(objective, flat, iterations, memory)
+    end = found.flattest if flattest else found.x
+    length = found.gradient if flattest else jnp.linalg.norm(jax.grad(objective)(end))
+    size = 2 * lam * jnp.linalg.norm(end)
+    return unravel(end), found.history, length / jnp.where(size > 0, size, 1.0)

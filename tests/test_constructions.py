@@ -428,7 +428,7 @@ SHALLOW = bn.from_layers([(np.eye(3), None)])
     [
         (lambda: bn.deepen(RELU, 2), "depth must be an integer >= 3, but it is 2"),
         (lambda: bn.deepen(SHALLOW, 3), "A network of depth 1 has no hidden layer"),
-        (lambda: bn.deepen(LEAKY, 5), "Identity layers keep the function of ReLU and linear networks only"),
+        (lambda: bn.deepen(LEAKY, 5), "Inserted layers keep the function of ReLU and linear networks only"),
         (
             lambda: bn.compose(bn.from_layers([(np.ones((1, 2)), None)]), RELU),
             r"g has outputs in R\^3.* inputs in R\^2",

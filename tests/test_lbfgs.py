@@ -13,7 +13,7 @@ def test_quadratic_is_solved():
     rng = np.random.default_rng(0)
     Q = rng.normal(size=(8, 8))
     H, c = jnp.asarray(Q @ Q.T + np.eye(8)), jnp.asarray(rng.normal(size=8))
-    x, history, failures = lbfgs.minimize(lambda v: 0.5 * v @ H @ v - c @ v, jnp.zeros(8), 40, 10)
+    x, _, _, history, failures = lbfgs.minimize(lambda v: 0.5 * v @ H @ v - c @ v, jnp.zeros(8), 40, 10)
     np.testing.assert_allclose(x, np.linalg.solve(H, c), atol=1e-7)
     assert int(failures) <= 30  # at the minimum no step decreases any more
     assert np.all(np.diff(history) <= 1e-14)
@@ -24,7 +24,7 @@ def test_rosenbrock_ends_where_scipy_ends():
         return jnp.sum(100.0 * (v[1:] - v[:-1] ** 2) ** 2 + (1.0 - v[:-1]) ** 2)
 
     start = jnp.full(6, -1.2)
-    x, history, _ = lbfgs.minimize(objective, start, 120, 10)
+    x, _, _, history, _ = lbfgs.minimize(objective, start, 120, 10)
     reference = scipy_minimize(
         lambda v: tuple(np.asarray(a) for a in jax.value_and_grad(objective)(jnp.asarray(v))), start, jac=True
     )
@@ -35,7 +35,7 @@ def test_rosenbrock_ends_where_scipy_ends():
 @pytest.mark.parametrize("memory", [1, 3, 20])
 def test_piecewise_smooth_objectives_never_increase(memory):
     A = jnp.asarray(np.random.default_rng(1).normal(size=(12, 5)))
-    x, history, _ = lbfgs.minimize(lambda v: jnp.sum(jnp.abs(A @ v - 1.0)) + 0.1 * v @ v, jnp.ones(5), 60, memory)
+    x, _, _, history, _ = lbfgs.minimize(lambda v: jnp.sum(jnp.abs(A @ v - 1.0)) + 0.1 * v @ v, jnp.ones(5), 60, memory)
     assert np.all(np.diff(history) <= 1e-12)
     assert history[-1] < history[0]
     assert np.all(np.isfinite(x))
@@ -51,7 +51,7 @@ def test_a_quadratic_takes_about_as_many_steps_as_it_has_dimensions(n):
     def objective(v):
         return 0.5 * v @ H @ v - c @ v
 
-    x, _, _ = lbfgs.minimize(objective, jnp.zeros(n), 2 * n + 4, 2 * n + 4)
+    x, *_ = lbfgs.minimize(objective, jnp.zeros(n), 2 * n + 4, 2 * n + 4)
     least = float(objective(jnp.linalg.solve(H, c)))
     assert float(objective(x)) - least <= 1e-8 * abs(least)
 
@@ -63,7 +63,7 @@ def test_ends_where_the_bounded_lbfgs_of_scipy_ends():
     def objective(v):
         return jnp.mean(jnp.logaddexp(0.0, -sign * (A @ v))) + 0.01 * v @ v
 
-    x, history, _ = lbfgs.minimize(objective, jnp.zeros(7), 60, 10)
+    x, _, _, history, _ = lbfgs.minimize(objective, jnp.zeros(7), 60, 10)
     theirs = scipy_minimize(
         lambda v: tuple(np.asarray(a) for a in jax.value_and_grad(objective)(jnp.asarray(v))),
         np.zeros(7),
@@ -85,16 +85,19 @@ def inverse_hessian(pairs, n):
     return H
 
 
-def remembered(pairs, memory, n):
+def remembered(pairs, memory, n, g):
+    """Remember pairs that lead to the gradient g."""
     mem = lbfgs._Memory(
         jnp.zeros((2 * (memory + 1), n)),
+        jnp.zeros(2 * (memory + 1)),
         jnp.zeros((memory, memory)),
         jnp.zeros((memory, memory)),
         jnp.full(memory, -1),
         jnp.zeros((), int),
     )
-    for t, (s, y) in enumerate(pairs):
-        mem = lbfgs._remember(mem, jnp.asarray(s), jnp.asarray(y), jnp.asarray(t), jnp.array(True))
+    gradients = np.asarray(g) - np.cumsum([np.zeros(n), *(y for _, y in reversed(pairs))], axis=0)[:-1][::-1]
+    for t, ((s, y), after) in enumerate(zip(pairs, gradients, strict=True)):
+        mem = lbfgs._remember(mem, *map(jnp.asarray, (s, y, after, t)), jnp.array(True))
     return mem
 
 
@@ -107,7 +110,7 @@ def check_direction(kept, count, memory):
     pairs = [(s, B @ s) for s in rng.normal(size=(count, n))]
     g = rng.normal(size=n)
     expected = inverse_hessian(kept(pairs, memory), n) @ g
-    direction = lbfgs._inverse_hessian_times(remembered(pairs, memory, n), jnp.asarray(g))
+    direction = lbfgs._inverse_hessian_times(remembered(pairs, memory, n, g), jnp.asarray(g))
     np.testing.assert_allclose(direction, expected, rtol=1e-9, atol=1e-11)
 
 
@@ -134,18 +137,17 @@ def test_another_choice_of_pairs_is_caught(kept):
 def test_pairs_without_curvature_are_forgotten():
     good, flat = (np.array([1.0, 0.0]), np.array([2.0, 1.0])), (np.array([0.0, 1.0]), np.array([1.0, -1.0]))
     g = jnp.array([0.3, 0.7])
-    with_flat, without = (lbfgs._inverse_hessian_times(remembered(p, 3, 2), g) for p in ([good, flat], [good]))
-    np.testing.assert_array_equal(with_flat, without)
+    with_flat, without = (lbfgs._inverse_hessian_times(remembered(p, 3, 2, g), g) for p in ([good, flat], [good]))
+    np.testing.assert_allclose(with_flat, without, rtol=1e-12)
 
 
 def test_no_pair_at_all_gives_the_gradient():
-    np.testing.assert_array_equal(
-        lbfgs._inverse_hessian_times(remembered([], 3, 2), jnp.array([1.0, -2.0])), [1.0, -2.0]
-    )
+    g = jnp.array([1.0, -2.0])
+    np.testing.assert_array_equal(lbfgs._inverse_hessian_times(remembered([], 3, 2, g), g), g)
 
 
 def test_a_failed_search_is_counted_and_leaves_the_point():
-    x, history, failures = lbfgs.minimize(lambda v: jnp.sum(jnp.abs(v)), jnp.zeros(2), 3, 3)
+    x, _, _, history, failures = lbfgs.minimize(lambda v: jnp.sum(jnp.abs(v)), jnp.zeros(2), 3, 3)
     np.testing.assert_array_equal(x, [0.0, 0.0])
     assert np.all(history == 0)
     assert 0 <= int(failures) <= 3
@@ -153,5 +155,5 @@ def test_a_failed_search_is_counted_and_leaves_the_point():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_type_is_kept(dtype):
-    x, history, _ = lbfgs.minimize(lambda v: jnp.sum((v - 1) ** 4), jnp.zeros(3, dtype), 10, 4)
+    x, _, _, history, _ = lbfgs.minimize(lambda v: jnp.sum((v - 1) ** 4), jnp.zeros(3, dtype), 10, 4)
     assert x.dtype == history.dtype == dtype
