@@ -100,7 +100,7 @@ def _batch(
     first_order_steps: int = 500,
     learning_rate: float = 5e-3,
     stages: Stages = STAGES,
-    memory: int = 50,
+    memory: int | None = None,
     dtype: Any = jnp.float32,
 ) -> list[TrainResult]:
     """Train members of equal shapes as one batch on the current device."""
@@ -119,7 +119,7 @@ def _batch(
 
 
 def _run(
-    net: Network, X: Array, Y: Array, lam: Array, *, steps: int, rate: float, stages: Stages, memory: int
+    net: Network, X: Array, Y: Array, lam: Array, *, steps: int, rate: float, stages: Stages, memory: int | None
 ) -> tuple[Network, Array, Array]:
     """Run all phases of one member inside a traced program."""
     state = (net, optimiser(steps, rate).init(net))

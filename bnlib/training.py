@@ -32,6 +32,8 @@ POLISH: Stages = ((0.01, 1000), (0.003, 1000), (0.003, 1000), (0.003, 1000), (0.
 SHALLOW: Stages = ((0.01, 1000),)
 INSERTED: Stages = ((0.003, 50), (0.003, 100), (0.003, 450), (0.0, 100))
 MARGINS = (1.5, 1.01, 1.0, 1.0)
+# Pairs times parameters that L-BFGS may keep: half a gigabyte in single precision.
+PAIRS = 2**26
 # Adam steps between checkpoints, and between rebalancings.
 CHUNK, REBALANCE = 500, 10
 
@@ -76,7 +78,7 @@ def train(
     learning_rate: float = 5e-3,
     stages: Stages | None = None,
     polish: Stages = (),
-    memory: int = 50,
+    memory: int | None = None,
     dtype: Any = jnp.float32,
     checkpoint: str | Path | None = None,
 ) -> TrainResult:
@@ -101,7 +103,7 @@ def train(
         stages: pairs of smoothing width and L-BFGS iterations, the first ones raced by two ranks if layers are
             inserted; None for the book's recipe.
         polish: further stages in float64, such as ``training.POLISH``.
-        memory: pairs kept by L-BFGS.
+        memory: pairs kept by L-BFGS; None for 50, or fewer in networks of millions of parameters.
         dtype: type used in training; the network comes back in it, or in float64 after polishing.
         checkpoint: npz file that is written as training goes and continued from when it exists.
 
@@ -140,7 +142,8 @@ def train(
             stacklevel=2,
         )
     path = None if checkpoint is None else Path(checkpoint)
-    run = partial(_Run, data=(X, Y, ridge), rate=float(learning_rate), memory=_checks.integer("memory", memory, 1))
+    memory = None if memory is None else _checks.integer("memory", memory, 1)
+    run = partial(_Run, data=(X, Y, ridge), rate=float(learning_rate), memory=memory)
     net = jax.tree.map(lambda a: a.astype(dtype), net)
     trials: tuple[tuple[int, float], ...] = ()
     if depth == net.depth:
@@ -198,7 +201,7 @@ class _Run:
         *,
         data: tuple[Array, Array, float],
         rate: float,
-        memory: int,
+        memory: int | None,
     ) -> None:
         self.phases, self.path, self.data, self.rate, self.memory = phases, path, data, rate, memory
         self.history: np.ndarray = np.zeros(0) if before is None else before.history
@@ -252,7 +255,7 @@ def _race(runs: dict[int, _Run]) -> tuple[_Run, tuple[tuple[int, float], ...]]:
 
 
 def run_phase(
-    phase: Phase, state: State, X: Array, Y: Array, lam: Array, rate: float, memory: int
+    phase: Phase, state: State, X: Array, Y: Array, lam: Array, rate: float, memory: int | None
 ) -> tuple[State, Array, Array | None]:
     """Run one phase; also return the objective at every step and the relative smoothed gradient, if any.
 
@@ -392,7 +395,14 @@ def _rebalanced(net: Network, state: Any) -> State:
 
 @partial(jax.jit, static_argnames=("iterations", "memory", "flattest"))
 def quasi_newton(
-    net: Network, X: Array, Y: Array, lam: Array, width: Array, iterations: int, memory: int, flattest: bool = False
+    net: Network,
+    X: Array,
+    Y: Array,
+    lam: Array,
+    width: Array,
+    iterations: int,
+    memory: int | None = None,
+    flattest: bool = False,
 ) -> tuple[Network, Array, Array]:
     """Run L-BFGS on the smoothed objective.
 
@@ -407,6 +417,7 @@ def quasi_newton(
     def objective(v: Array) -> Array:
         return smoothed_objective(unravel(v), X, Y, lam, width)
 
+    memory = max(10, min(50, PAIRS // flat.size)) if memory is None else memory
     found = lbfgs.minimize(objective, flat, iterations, memory)
     end = found.flattest if flattest else found.x
     length = found.gradient if flattest else jnp.linalg.norm(jax.grad(objective)(end))
