@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array, lax
 
 from . import _checks, _svd
-from .networks import Network, activations, fold_layers, fold_layers_back, from_layers
+from .networks import Network, activations, apply, fold_layers, fold_layers_back, from_layers
 
 
 def linear_network(A: Any, depth: int, *, domain: Any = None) -> Network:
@@ -130,7 +130,7 @@ def deepen(net: Network, depth: int, *, rank: int | None = None, X: Any = None) 
     return from_layers(layers, negative_slope=net.negative_slope)
 
 
-def compose(f: Network, g: Network, *, shift: Any = None) -> Network:
+def compose(f: Network, g: Network, *, shift: Any = None, domain: Any = None) -> Network:
     r"""Concatenate two networks: the result has depth L_f + L_g and computes :math:`f(\sigma(g(x)+s)-s)`.
 
     This is f(g(x)) wherever g(x) + s >= 0. Without a shift the squared norm is the sum of the two.
@@ -138,9 +138,11 @@ def compose(f: Network, g: Network, *, shift: Any = None) -> Network:
     Args:
         f, g: networks with the same activation, g.d_out equal to f.d_in.
         shift: vector s of shape (g.d_out,), or None for zero.
+        domain: points (N, g.d_in) at which g(x) + s >= 0 is checked; None for no check.
 
     Raises:
-        ValueError: dimensions or activations that do not match.
+        ValueError: dimensions or activations that do not match, or a point of the domain at which a coordinate of
+            g(x) + s is negative, so that a ReLU would cut it off.
 
     Example:
         >>> f = from_layers([([[2.0]], [1.0])])
@@ -156,6 +158,13 @@ def compose(f: Network, g: Network, *, shift: Any = None) -> Network:
     if s.shape != (g.d_out,):
         raise ValueError(f"shift must have shape ({g.d_out},), but its shape is {s.shape}.")
     _checks.finite("shift", s)
+    if domain is not None and slope < 1.0:
+        codes = np.asarray(apply(g, domain) + s[None, :])
+        if (least := float(codes.min())) < -1e-12 * float(np.abs(codes).max()):
+            raise ValueError(
+                f"g(domain) + shift is not positive: coordinate {int(np.argmin(codes.min(axis=0)))} goes down to "
+                f"{least:.3g}, and the ReLU between g and f would cut it off. A larger shift, at its price, avoids it."
+            )
     (Wg, bg), (Wf, bf) = g.layers[-1], f.layers[0]
     layers = [*g.layers[:-1], (Wg, bg + s), (Wf, bf - Wf @ s), *f.layers[1:]]
     return from_layers(layers, negative_slope=slope)
