@@ -128,7 +128,9 @@ def subadditivity(A: Any, B: Any, operation: str) -> tuple[float, float]:
         raise ValueError(f"A and B have shapes {A.shape} and {B.shape}, which do not {operation}.")
     (ra, a1, a2), (rb, b1, b2), (rc, c1, c2) = map(linear_expansion, (A, B, A + B if adding else A @ B))
     if adding and rc != ra + rb:
-        raise ValueError(f"The ranks do not add: A and B have ranks {ra:.0f} and {rb:.0f}, but A + B has rank {rc:.0f}.")
+        raise ValueError(
+            f"The ranks do not add: A and B have ranks {ra:.0f} and {rb:.0f}, but A + B has rank {rc:.0f}."
+        )
     if not adding and not ra == rb == rc:
         raise ValueError(f"The ranks are not equal: A, B and AB have ranks {ra:.0f}, {rb:.0f} and {rc:.0f}.")
     return a1 + b1 - c1, a2 + b2 - c2 if adding else a2**0.5 + b2**0.5 - c2**0.5
