@@ -117,7 +117,7 @@ def load(path: Path, run: str) -> tuple[int, list[np.ndarray]] | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             owner, phase, checksum = (str(v) for v in archive["header"])
             arrays = [archive[f"array_{i}"] for i in range(len(archive.files) - 1)]
         done = int(phase)

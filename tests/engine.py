@@ -1,5 +1,7 @@
 """Small trainings for the tests of the engine: equal shapes, so that few programs are compiled."""
 
+from itertools import pairwise
+
 import jax
 import numpy as np
 
@@ -18,7 +20,7 @@ def start(seed=0, depth=DEPTH, width=WIDTH, slope=0.0):
     """Return a random network; NumPy draws it, because JAX would compile a program to do so."""
     rng = np.random.default_rng(seed)
     sizes = [D_IN, *[width] * (depth - 1), D_OUT]
-    layers = [(rng.normal(size=(o, i)) * np.sqrt(2 / i), np.zeros(o)) for i, o in zip(sizes, sizes[1:], strict=False)]
+    layers = [(rng.normal(size=(o, i)) * np.sqrt(2 / i), np.zeros(o)) for i, o in pairwise(sizes)]
     return bn.from_layers(layers, negative_slope=slope)
 
 

@@ -212,17 +212,15 @@ def written(tmp_path_factory):
 def check_refused(path, content):
     """Assert that a file is refused in one sentence and left as it was, or that nothing is wrong with its arrays."""
     path.write_bytes(content)
+    found, said = None, ""
     try:
         found = checkpoints.load(path, "abc")
     except ValueError as error:
-        assert "not a whole checkpoint" in str(error) or "is damaged" in str(error)
-        assert str(error).endswith("; move it away to start again.")
-        assert "\n" not in str(error)
-    else:
-        return found
-    finally:
-        assert path.read_bytes() == content
-    return None
+        said = str(error)
+    assert path.read_bytes() == content
+    if found is None:
+        assert re.fullmatch(r"'.*' is (not a whole checkpoint \(.*\)|damaged: .*); move it away to start again\.", said)
+    return found
 
 
 def test_a_file_cut_anywhere_is_refused(tmp_path, written):
@@ -281,7 +279,7 @@ def test_other_files_are_refused_and_left_alone(tmp_path):
     assert len(files) == 11
     for path in files:
         before = path.read_bytes()
-        with pytest.raises(ValueError, match="not a whole checkpoint|is damaged"):
+        with pytest.raises(ValueError, match=r"not a whole checkpoint|is damaged"):
             plain(path)
         assert path.read_bytes() == before
     assert sorted(tmp_path.iterdir()) == files
@@ -308,6 +306,7 @@ OTHER_RUNS = {
 def test_a_checkpoint_of_another_run_is_refused_and_left_alone(tmp_path, monkeypatch, change):
     base = {"learning_rate": 0.00511} if "learning_rate" in change and "memory" in change else {}
     monkeypatch.setattr(training, "run_phase", lambda phase, state, *_: (state, np.ones(phase.steps), None))
+    monkeypatch.setattr(training, "summarise", lambda net, *_: training.TrainResult(net, *[None] * 8))
     path = tmp_path / "run.npz"
     plain(path, **base)
     before = path.read_bytes()
@@ -393,7 +392,7 @@ def test_a_folder_that_takes_no_file_is_refused_at_once(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that is read-only even for root")
 def test_a_read_only_folder_is_refused_at_once():
-    with pytest.raises(ValueError, match="No checkpoint can be written to '/proc/run.npz'"):
+    with pytest.raises(ValueError, match=r"No checkpoint can be written to '/proc/run\.npz'"):
         plain("/proc/run.npz")
 
 
