@@ -14,7 +14,7 @@ from jax import Array
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
-from . import checkpoints
+from . import _checks, checkpoints
 from .networks import Network
 from .training import (
     STAGES,
@@ -133,8 +133,10 @@ def _batch(
     """Train members of equal shapes as one batch on the current device."""
     stacked = jax.tree.map(lambda *a: jnp.stack([jnp.asarray(v, dtype) for v in a]), *group)
     phases = schedule(first_order_steps, STAGES if stages is None else stages)
+    rate = _checks.number("learning_rate", learning_rate)
+    memory = None if memory is None else _checks.integer("memory", memory, 1)
     variances = [foresee(Y, ridge, net.depth) for net, _, Y, ridge in group]
-    nets, histories, smoothed = jax.jit(jax.vmap(partial(_run, phases, learning_rate, memory)))(*stacked)
+    nets, histories, smoothed = _run(tuple(phases), rate, memory, *stacked)
     results = []
     for i, (_, X, Y, ridge) in enumerate(group):
         net, history = jax.tree.map(lambda a, i=i: a[i], nets), np.asarray(histories[i], np.float64)
@@ -145,10 +147,12 @@ def _batch(
     return results
 
 
+@partial(jax.jit, static_argnums=(0, 1, 2))
+@partial(jax.vmap, in_axes=(None, None, None, 0, 0, 0, 0))
 def _run(
-    phases: list[Phase], rate: float, memory: int | None, net: Network, X: Array, Y: Array, lam: Array
+    phases: tuple[Phase, ...], rate: float, memory: int | None, net: Network, X: Array, Y: Array, lam: Array
 ) -> tuple[Network, Array, Array]:
-    """Run all phases of one member inside a traced program."""
+    """Run all phases of every member inside one traced program."""
     state = (net, optimiser(first_order(phases), rate).init(net))
     histories, smoothed = [], jnp.full((), jnp.nan, X.dtype)
     for phase in phases:

@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from collections.abc import Sequence
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
@@ -125,7 +126,6 @@ def train(
     Source: recipe measured for the book; chapters: opening, training to the bottleneck.
     """
     net, X, Y, ridge = checked(net, X, Y, ridge, dtype)
-    steps = _checks.integer("first_order_steps", first_order_steps, 0)
     rate = _checks.number("learning_rate", learning_rate)
     depth = net.depth if depth is None else _checks.integer("depth", depth, net.depth)
     if depth > net.depth and (net.depth < 3 or net.negative_slope not in (0.0, 1.0)):
@@ -137,8 +137,8 @@ def train(
         stages = STAGES if depth == net.depth else INSERTED
     elif depth > net.depth and not len(stages):
         raise ValueError("stages must not be empty when layers are inserted: the ranks race in them.")
-    phases = schedule(steps if depth == net.depth else 0, stages)
-    finish = schedule(0, polish, name="polish")
+    phases = schedule(first_order_steps if depth == net.depth else 0, stages)
+    finish = schedule(0, polish, "polish")
     memory = None if memory is None else _checks.integer("memory", memory, 1)
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None:
@@ -149,7 +149,7 @@ def train(
     if depth == net.depth:
         best = run(net, phases + finish).advance()
     else:
-        shallow = run(net, schedule(steps, SHALLOW), "shallow").advance()
+        shallow = run(net, schedule(first_order_steps, SHALLOW), "shallow").advance()
         rank = max(1, bottleneck_rank(shallow.net, X).rank)
         runs = {
             r: run(deepen(shallow.net, depth, rank=r, X=X), phases, f"rank{r}")
@@ -208,7 +208,7 @@ class Phase(NamedTuple):
 State = tuple[Network, Any]
 
 
-def schedule(steps: int, stages: Stages, *, name: str = "stages") -> list[Phase]:
+def schedule(steps: int, stages: Stages, name: str = "stages") -> list[Phase]:
     """List the phases of a run, Adam in chunks.
 
     Example:
@@ -220,6 +220,7 @@ def schedule(steps: int, stages: Stages, *, name: str = "stages") -> list[Phase]
 
     Source: bnlib.
     """
+    steps = _checks.integer("first_order_steps", steps, 0)
     try:
         pairs = [(_checks.number("width", width), _checks.integer("count", count, 1)) for width, count in stages]
     except (TypeError, ValueError) as error:
@@ -324,7 +325,7 @@ def run_phase(
     return (net, state[1]), values, gradient if phase.width > 0 else None
 
 
-def first_order(phases: list[Phase]) -> int:
+def first_order(phases: Sequence[Phase]) -> int:
     """Return the number of Adam steps in a schedule.
 
     Source: bnlib.
