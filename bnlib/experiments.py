@@ -23,7 +23,7 @@ NAMES = ("affine-law", "fig-j22", "fig-j23", "fig-j23-small", "symmetry")
 AFFINE_RIDGE, AFFINE_DEPTHS = 0.002, (6, 8, 10, 12, 16, 20, 24)
 # The control's ridge is proportional to 1/L and equals the fixed one at depth 20.
 CONTROL = 20 * AFFINE_RIDGE
-GRID_DEPTHS, GRID_RIDGES = (25, 9, 5, 17, 13), (0.002, 0.008, 0.032, 0.0005)
+GRID_DEPTHS, GRID_RIDGES = (25, 8, 4, 16, 12), (0.002, 0.008, 0.032, 0.0005)
 # Equal numbers of iterations share one compiled program.
 LONG: Stages = ((0.003, 50), (0.003, 100), (0.003, 450)) + ((0.001, 450),) * 3 + ((0.0, 450),) * 2
 MEDIUM: Stages = ((0.003, 50), (0.003, 100), (0.003, 450), (0.001, 450), (0.0, 450))
@@ -88,7 +88,7 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
         found = [settings(2, depth, width, n, ridge)]
     else:
         small = quick or name == "fig-j23-small"
-        depths, ridges = ((5, 8, 16), (0.0005, 0.004, 0.032)) if quick else (GRID_DEPTHS, GRID_RIDGES)
+        depths, ridges = ((4, 8, 16), (0.0005, 0.002, 0.032)) if quick else (GRID_DEPTHS, GRID_RIDGES)
         found = [settings(2, L, *((40, 150) if small else (200, 1000)), r) for r in ridges for L in depths]
         # The whole grid for one seed before the next.
         found = [list(group) for group in zip(*found, strict=True)]
@@ -114,7 +114,8 @@ def task(setting: Setting) -> Task:
 
 
 def _keys(setting: Setting) -> Any:
-    return jax.random.split(jax.random.fold_in(jax.random.key(zlib.crc32(setting.experiment.encode())), setting.seed))
+    root = zlib.crc32(setting.experiment.removesuffix("-small").encode())
+    return jax.random.split(jax.random.fold_in(jax.random.key(root), setting.seed))
 
 
 def member(setting: Setting) -> Member:
@@ -144,7 +145,7 @@ def schedule(setting: Setting) -> dict[str, Any]:
     """
     if setting.depth == setting.start_depth:
         return {"stages": DIRECT_SHORT if setting.quick else DIRECT}
-    large = setting.experiment in ("fig-j23", "symmetry")
+    large = setting.width >= 200
     return {"depth": setting.depth, "stages": SHORT if setting.quick else MEDIUM if large else LONG}
 
 
