@@ -88,7 +88,7 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
         found = [settings(2, depth, width, n, ridge)]
     else:
         small = quick or name == "fig-j23-small"
-        depths, ridges = ((4, 8, 16), (0.0005, 0.002, 0.032)) if quick else (GRID_DEPTHS, GRID_RIDGES)
+        depths, ridges = ((4, 8, 16), (0.002, 0.032)) if quick else (GRID_DEPTHS, GRID_RIDGES)
         found = [settings(2, L, *((40, 150) if small else (200, 1000)), r) for r in ridges for L in depths]
         # The whole grid for one seed before the next.
         found = [list(group) for group in zip(*found, strict=True)]
