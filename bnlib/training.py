@@ -18,7 +18,7 @@ from jax.flatten_util import ravel_pytree
 from . import _checks, checkpoints, lbfgs
 from .constructions import balance, balance_residual, balancing_factors, deepen, rescale
 from .costs import squared_norm
-from .networks import Layer, Network, affine, fold_layers
+from .networks import Layer, Network
 from .spectra import bottleneck_rank
 
 Stages = tuple[tuple[float, int], ...]
@@ -375,17 +375,62 @@ def _relative_imbalance(net: Network) -> float:
     return float(jnp.max(jnp.abs(residual))) / largest if largest else 0.0
 
 
+@jax.custom_vjp
 def _mse(net: Network, X: Array, Y: Array, width: Array) -> Array:
-    """Evaluate the mean squared error with the kink of the activation smoothed over [-width, width]."""
+    """Evaluate the mean squared error with the kink of the activation smoothed over [-width, width].
 
-    def step(h: Array, layer: Layer, _: Any) -> tuple[Array, None]:
-        z = affine(layer, h)
-        ramp = (z + width) ** 2 / jnp.where(width > 0, 4 * width, 1.0)
-        relu = jnp.where(z > width, z, jnp.where(z > -width, ramp, 0.0))
-        return net.negative_slope * z + (1.0 - net.negative_slope) * relu, None
+    Steps are bound by memory as much as by arithmetic, so the gradient is written out: data stand in columns, and
+    one array per layer is kept, for the slope of the activation is a function of its value. X, Y and the width are
+    constants to it.
+    """
+    return _mse_forward(net, X, Y, width)[0]
 
-    h, _ = fold_layers(step, X, net)
-    return jnp.mean(jnp.sum((affine(net.last, h) - Y) ** 2, axis=1))
+
+def _mse_forward(net: Network, X: Array, Y: Array, width: Array) -> tuple[Array, Any]:
+    def up(h: Array, layer: Layer) -> tuple[Array, Array]:
+        return _activation(_columns(layer, h), width, net.negative_slope), h
+
+    h, inner = X.T, None
+    if net.first is not None:
+        h, _ = up(h, net.first)
+        h, inner = lax.scan(up, h, net.hidden)
+    error = _columns(net.last, h) - Y.T
+    return jnp.sum(error**2) / len(X), (net, X, width, inner, h, error)
+
+
+def _mse_backward(kept: Any, seed: Array) -> tuple[Network, None, None, None]:
+    net, X, width, inner, h, error = kept
+
+    def down(g: Array, at: tuple[Layer, Array]) -> tuple[Array, Layer]:
+        (W, _), h = at
+        return (W.T @ g) * _slope(h, width, net.negative_slope), (g @ h.T, g.sum(1))
+
+    g = error * (2 * seed / len(X))
+    if net.first is None:
+        return Network(None, None, (g @ X, g.sum(1)), net.negative_slope), None, None, None
+    g, last = down(g, (net.last, h))
+    g, hidden = lax.scan(down, g, (net.hidden, inner), reverse=True)
+    return Network((g @ X, g.sum(1)), hidden, last, net.negative_slope), None, None, None
+
+
+_mse.defvjp(_mse_forward, _mse_backward)
+
+
+def _columns(layer: Layer, h: Array) -> Array:
+    return layer[0] @ h + layer[1][:, None]
+
+
+def _activation(z: Array, width: Array, negative_slope: float) -> Array:
+    ramp = (z + width) ** 2 / jnp.where(width > 0, 4 * width, 1.0)
+    relu = jnp.where(z > width, z, jnp.where(z > -width, ramp, 0.0))
+    return negative_slope * z + (1.0 - negative_slope) * relu
+
+
+def _slope(h: Array, width: Array, s: float) -> Array:
+    """Return the derivative of the activation where its value is h; on the ramp it is the root of s + (1-s) h/width."""
+    ramp = (h > -s * width) & (h < width)
+    square = jnp.where(ramp, s + (1.0 - s) * h / jnp.where(width > 0, width, 1.0), 1.0)
+    return jnp.where(ramp, jnp.sqrt(square), jnp.where(h > 0, 1.0, s))
 
 
 def smoothed_objective(net: Network, X: Array, Y: Array, lam: Array, width: Array) -> Array:
