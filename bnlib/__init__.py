@@ -3,7 +3,7 @@
 from . import claims, tasks
 from .certificates import BottleneckCertificate, NTKCertificate, bottleneck_certificate, ntk_certificate
 from .claims import check
-from .constructions import add, balance, balance_residual, compose, deepen, linear_network
+from .constructions import add, balance, balance_residual, compose, deepen, linear_network, padded
 from .costs import (
     linear_cost,
     linear_expansion,

@@ -364,3 +364,50 @@ def _drop_dead(net: Network) -> Network:
         (net.last[0] * alive[-1][None, :], net.last[1]),
         net.negative_slope,
     )
+
+
+def padded(h: Network, g: Network, depth: int, *, domain: Any, shift: Any = None) -> Network:
+    r"""Join an encoder g into R^k and a decoder h by identity layers that carry the code :math:`g(x)+s\ge 0`.
+
+    .. math:: f_\theta = h\circ g \text{ on } \{x: g(x)+s\ge 0\},\qquad
+              \|\theta\|^2 = (L-L_g-L_h)\,k + \|\theta_g'\|^2+\|\theta_h'\|^2
+
+    where the primes add s to the last bias of g and :math:`-W_1s` to the first bias of h. Neurons of the code that
+    nothing feeds are not carried and cost nothing.
+
+    Args:
+        h, g: decoder and encoder, with the same activation and g.d_out equal to h.d_in.
+        depth: number L of weight matrices, at least L_g + L_h.
+        domain: points (N, d_in) on which the code must not be negative, for instance corners or samples of Omega.
+        shift: vector s of shape (k,); None for the least one that serves these points.
+
+    Raises:
+        ValueError: the code is negative at a point of the domain, h or g is no network (so perhaps not piecewise
+            linear), or dimensions, activations or depth do not fit.
+
+    Example:
+        >>> one = from_layers([([[1.0]], None)])
+        >>> net = padded(one, one, 6, domain=[[-1.0], [1.0]])
+        >>> net.depth, [float(W[0, 0]) for W, b in net.layers], [float(b[0]) for W, b in net.layers]
+        (6, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 0.0, 0.0, 0.0, -1.0])
+
+    Source: theory id rank-sandwich; chapter: rank.
+    """
+    if not (isinstance(h, Network) and isinstance(g, Network)):
+        raise ValueError(
+            "h and g must be networks. A map that is not continuous and piecewise linear with finitely many pieces is "
+            "represented by none, so the upper bound does not apply to it."
+        )
+    depth = _checks.integer("depth", depth, g.depth + h.depth)
+    code = np.asarray(apply(g, _checks.points("domain", domain, g.d_in)))
+    s = np.maximum(0.0, -code.min(axis=0)) if shift is None else shift
+    layers = compose(h, g, shift=s).layers
+    if np.any(bad := np.min(code + np.asarray(s)[None, :], axis=1) < 0):
+        raise ValueError(
+            f"The shifted code g(x) + s is negative at row {int(np.argmax(bad))} of the domain, where a ReLU would cut "
+            "it off: the image of the domain must lie in the positive orthant."
+        )
+    W, b = layers[g.depth - 1]
+    carry = jnp.diag((jnp.any(W != 0, axis=1) | (b != 0)).astype(W.dtype))
+    layers[g.depth : g.depth] = [(carry, jnp.zeros_like(b))] * (depth - len(layers))
+    return from_layers(layers, negative_slope=g.negative_slope)
