@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import warnings
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -130,9 +131,7 @@ def test_constant_targets_are_said_and_nothing_else(value):
     """The mean of 0.1 rounds; a variance of rounding would be called a collapse."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        result = quick(
-            data=(engine.data()[0], np.full((engine.N, engine.D_OUT), value)), stages=((0.01, 20), (0.0, 20))
-        )
+        result = quick(data=(engine.data()[0], np.full((engine.N, engine.D_OUT), value)))
     assert [str(w.message) for w in caught] == ["All rows of Y are equal, so a constant function fits them."]
     assert caught[0].filename == __file__
     assert not result.collapsed
@@ -228,9 +227,7 @@ def two_features(rank, n=30, dim=4):
 def race_start():
     rng = np.random.default_rng(5)
     sizes = [4, *[8] * 4, 4]
-    return bn.from_layers(
-        [(rng.normal(size=(o, i)) * np.sqrt(2 / i), None) for i, o in zip(sizes, sizes[1:], strict=False)]
-    )
+    return bn.from_layers([(rng.normal(size=(o, i)) * np.sqrt(2 / i), None) for i, o in pairwise(sizes)])
 
 
 def check_race(rank):
