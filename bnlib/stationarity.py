@@ -22,11 +22,14 @@ from .training import quasi_newton, smoothed_objective
 
 
 class Stationarity(NamedTuple):
-    r"""Hold what ``stationarity`` returns; the first two are relative to :math:`2\lambda\|\theta\|`.
+    r"""Hold what ``stationarity`` returns; the first two are relative to :math:`2\lambda\|\theta\|`
+    (absolute for a network of zeros).
 
     Attributes:
         gradient: norm of the gradient that autodiff returns.
-        clarke: norm of the shortest generalised gradient found, an upper bound of the true distance to zero.
+        clarke: norm of the shortest gradient found over slopes in [0, 1] at the kinks. Where no input lies on kinks of
+            two layers these gradients include Clarke's, so that the shortest vanishes at a minimum. Where kinks
+            cancel there are more of them, so that it may vanish elsewhere.
         imbalance: largest difference of A_i and B_i relative to the largest squared norm of a neuron.
         kinks: number of pre-activations treated as lying on a kink.
         gap: squared norm above the certified lower bound for this function near X, see ``optimality_gap``.
@@ -79,16 +82,18 @@ def stationarity(
 
     Source: Clarke 1975. Chapter: training to the bottleneck.
     """
-    if not ridge > 0:
-        raise ValueError(f"ridge must be positive, but it is {ridge!r}: without it nothing is stationary by itself.")
+    if _checks.number("ridge", ridge) == 0:
+        raise ValueError("ridge must be positive: gradients are measured relative to that of the ridge.")
+    kink, iterations = _checks.number("kink", kink), _checks.integer("iterations", iterations, 1)
     if net.negative_slope != 0:
         raise ValueError(f"Only ReLU networks are supported, but negative_slope is {net.negative_slope}.")
     X, Y = _checks.points("X", X, net.d_in), _checks.points("Y", Y, net.d_out)
+    _checks.equal_lengths(X, Y)
     pre = activations(net, X).pre
     scale = jnp.sqrt(jnp.mean(pre**2, axis=1, keepdims=True))
     free = np.flatnonzero(np.asarray((jnp.abs(pre) <= kink * scale) & (scale > 0)))
     masks = (pre > 0).astype(pre.dtype).ravel()
-    size = 2.0 * ridge * float(jnp.sqrt(squared_norm(net)))
+    size = 2.0 * ridge * float(jnp.sqrt(squared_norm(net))) or 1.0
     flat, unravel = ravel_pytree(net)
 
     def squared_gradient(slopes: Array) -> Array:
@@ -153,9 +158,11 @@ def newton(net: Network, X: Any, Y: Any, ridge: float, *, width: float, steps: i
 
     Source: Nocedal and Wright 2006. Chapter: training to the bottleneck.
     """
-    if not (ridge > 0 and width > 0):
+    if 0 in (_checks.number("ridge", ridge), _checks.number("width", width)):
         raise ValueError(f"ridge and width must be positive, but they are {ridge!r} and {width!r}.")
+    steps = _checks.integer("steps", steps, 0)
     X, Y = _checks.points("X", X, net.d_in), _checks.points("Y", Y, net.d_out)
+    _checks.equal_lengths(X, Y)
     lam, smoothing = jnp.asarray(ridge, X.dtype), jnp.asarray(width, X.dtype)
     for _ in range(3):
         net, _, _ = quasi_newton(net, X, Y, lam, smoothing, 1500, 100, flattest=True)

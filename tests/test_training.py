@@ -1,5 +1,11 @@
 """Training: deterministic, balanced, and able to reach a bottleneck."""
 
+import logging
+import os
+import sys
+import warnings
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +13,9 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import bnlib as bn
-from bnlib import training
+import engine
+import reference
+from bnlib import lbfgs, training
 from bnlib.networks import affine, fold_layers
 
 SHORT = {"first_order_steps": 50, "stages": ((0.01, 30), (0.0, 120))}
@@ -62,13 +70,315 @@ def test_collapse_to_a_constant_is_reported(small):
         ({"Y": np.ones((3, 20))}, "X and Y must have the same length, but they have 40 and 3 rows"),
         ({"Y": np.ones((40, 2))}, r"Y must have shape \(N, 20\)"),
         ({"X": np.full((40, 20), np.nan)}, "X must be finite"),
+        ({"ridge": float("inf")}, "ridge must be a finite number >= 0, but it is inf"),
+        ({"ridge": "0.1"}, "ridge must be a finite number >= 0, but it is '0.1'"),
+        ({"ridge": [0.1, 0.2]}, "ridge must be a finite number >= 0"),
+        ({"Y": np.full((40, 20), np.inf)}, "Y must be finite"),
         ({"first_order_steps": -1}, "first_order_steps must be an integer >= 0"),
+        ({"first_order_steps": 2.5}, "first_order_steps must be an integer >= 0, but it is 2.5"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a finite number >= 0, but it is nan"),
+        ({"depth": 4}, "depth must be an integer >= 5, but it is 4"),
+        ({"depth": 6.5}, r"depth must be an integer >= 5, but it is 6\.5"),
+        ({"depth": 6, "stages": ()}, "stages must not be empty when layers are inserted"),
+        ({"memory": 0}, "memory must be an integer >= 1, but it is 0"),
+        ({"memory": True}, "memory must be an integer >= 1, but it is True"),
+        ({"stages": ((0.1, 0),)}, "stages must be pairs of a width >= 0 and a number of iterations >= 1"),
+        ({"stages": ((-0.1, 5),)}, "stages must be pairs"),
+        ({"stages": ((float("nan"), 5),)}, "stages must be pairs"),
+        ({"stages": (0.1, 5)}, "stages must be pairs"),
+        ({"stages": ((0.1, 5, 7),)}, "stages must be pairs"),
+        ({"stages": 5}, "stages must be pairs"),
+        ({"polish": ((0.1, 2.5),)}, "polish must be pairs"),
+        ({"dtype": np.float16}, "dtype must be float32, or float64 with jax_enable_x64 on, but it is float16"),
+        ({"dtype": int}, "dtype must be float32, or float64 with jax_enable_x64 on, but it is int"),
     ],
 )
-def test_bad_input_is_refused(small, change, message):
+def test_bad_input_is_refused_before_training(small, monkeypatch, change, message):
+    monkeypatch.setattr(training, "run_phase", lambda *_: pytest.fail("trained"))
     start, task = small
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as refusal:
         bn.train(start, **{"X": task.X, "Y": task.Y, "ridge": 0.1, **SHORT, **change})
+    assert str(refusal.value).endswith(".")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(("depth", "slope"), [(1, 0.0), (2, 0.0), (5, 0.1)])
+def test_networks_that_take_no_layers_are_refused_before_training(monkeypatch, depth, slope):
+    monkeypatch.setattr(training, "run_phase", lambda *_: pytest.fail("trained"))
+    with pytest.raises(ValueError, match=f"of depth at least 3, but this one has depth {depth} and slope {slope}"):
+        bn.train(engine.start(depth=depth, slope=slope), *engine.data(), 0.1, depth=7)
+
+
+def test_a_start_with_nan_is_refused():
+    net = jax.tree.map(lambda a: a * np.nan, engine.start())
+    with pytest.raises(ValueError, match="net must be finite"):
+        bn.train(net, *engine.data(), 0.1)
+
+
+def test_float64_without_x64_is_refused():
+    X, Y = engine.data()
+    with jax.enable_x64(False), pytest.raises(ValueError, match="float64 with jax_enable_x64 on, but it is float64"):
+        bn.train(engine.start(), X, Y, 0.1, dtype=np.float64)
+
+
+def quick(net=None, data=None, ridge=engine.RIDGE, **settings):
+    """Train a small network; equal settings share their compiled programs."""
+    return bn.train(engine.start() if net is None else net, *(data or engine.data()), ridge, **engine.SHORT | settings)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e6])
+def test_constant_targets_are_said_and_nothing_else(value):
+    """The mean of 0.1 rounds; a variance of rounding would be called a collapse."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = quick(data=(engine.data()[0], np.full((engine.N, engine.D_OUT), value)))
+    assert [str(w.message) for w in caught] == ["All rows of Y are equal, so a constant function fits them."]
+    assert caught[0].filename == __file__
+    assert not result.collapsed
+    assert np.isfinite(result.objective)
+
+
+def test_without_a_ridge_nothing_is_foreseen():
+    result = quick(ridge=0)  # any warning would be an error
+    assert result.objective == pytest.approx(result.mse)
+    assert result.mse < 0.5 * training.foresee(jnp.asarray(engine.data()[1]), 0.0, 3)
+    assert np.isfinite(result.smoothed_gradient)
+    assert not result.collapsed
+
+
+def test_decrease_is_that_of_the_last_stage_of_the_recipe():
+    """The last of INSERTED has 100 iterations: value 101 from the end is of another objective."""
+    history = np.concatenate([np.full(50, 9.0), np.linspace(2.0, 1.0, 100)])
+    net, (X, Y) = engine.start(), engine.data()
+
+    def decrease(history):
+        return training.summarise(net, history, 0.0, jnp.asarray(X), jnp.asarray(Y), 0.1, 0.0).decrease
+
+    assert decrease(history) == pytest.approx(1.0)
+    assert decrease(history[-99:]) == np.inf
+    assert decrease(np.zeros(100)) == 0.0
+    assert decrease(np.append(np.ones(99), 0.0)) > 1e300
+
+
+def test_a_later_divergence_is_reported_with_its_step():
+    with pytest.raises(RuntimeError, match=r"^Training diverged: the objective is not finite at step [1-9]\d?\.$"):
+        quick(learning_rate=1e30)
+
+
+def test_a_failed_search_is_recovered(monkeypatch):
+    """In single precision a search fails along every direction but the gradient's, in a band of values.
+
+    The memory is cleared, short steps along the gradient cross the band, and the end is as good as without failures.
+    When those fail too, the objective stays in the band: the failures are not harmless by themselves.
+    """
+    X, Y, net = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), (*engine.data(), engine.start()))
+    flat, unravel = ravel_pytree(net)
+    search = lbfgs._weak_wolfe
+
+    def failing(always):
+        def fail(value_and_grad, point, d, start):
+            new, ok = search(value_and_grad, point, d, start)
+            along = -jnp.vdot(d, point.g) > 0.9999 * jnp.linalg.norm(d) * jnp.linalg.norm(point.g)
+            failed = (point.f > 0.15) & (point.f < 0.25) & (jnp.asarray(always) | ~along)
+            return jax.tree.map(lambda a, b: jnp.where(failed, b, a), new, point), ok & ~failed
+
+        return fail
+
+    def minimum():
+        lam, width = jnp.asarray(0.01, jnp.float32), jnp.asarray(0.01, jnp.float32)
+        return lbfgs.minimize(lambda v: training.smoothed_objective(unravel(v), X, Y, lam, width), flat, 300, 20)
+
+    free = minimum()
+    monkeypatch.setattr(lbfgs, "_weak_wolfe", failing(False))
+    recovered = minimum()
+    monkeypatch.setattr(lbfgs, "_weak_wolfe", failing(True))
+    stuck = minimum()
+    assert free.failures == 0
+    assert recovered.failures > 0
+    assert np.all(np.diff(recovered.history) <= 1e-6)
+    assert recovered.history[-1] <= 1.01 * free.history[-1]
+    assert stuck.history[-1] > 0.15
+
+
+def test_a_search_that_fails_by_itself_is_recovered():
+    """Single precision on a piecewise linear objective: after each failure the objective still falls."""
+    failures = 0
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        A, b = (jnp.asarray(rng.normal(size=size), jnp.float32) for size in ((40, 8), (40,)))
+        found = lbfgs.minimize(lambda v, A=A, b=b: jnp.sum(jnp.abs(A @ v - b)), jnp.zeros(8, jnp.float32), 300, 10)
+        still = np.flatnonzero(np.diff(found.history) == 0)
+        assert found.history[-1] < found.history[still[0]]
+        assert np.all(np.diff(found.history) <= 1e-5)
+        failures += int(found.failures)
+    assert failures > 0
+
+
+# Inserted layers.
+
+
+def two_features(rank, n=30, dim=4):
+    """Return inputs, and targets that are a nonlinear function through R^rank."""
+    rng = np.random.default_rng(rank)
+    X = rng.normal(size=(n, dim))
+    return X, np.abs(X[:, :rank] + 0.5) @ np.linalg.qr(rng.normal(size=(dim, dim)))[0][:rank] * 1.5
+
+
+def race_start():
+    rng = np.random.default_rng(5)
+    sizes = [4, *[8] * 4, 4]
+    return bn.from_layers([(rng.normal(size=(o, i)) * np.sqrt(2 / i), None) for i, o in pairwise(sizes)])
+
+
+def check_race(rank):
+    """Assert that with a rank counted one too high the rank below it wins, and that it has the lower objective."""
+    X, Y = two_features(rank)
+    result = bn.train(race_start(), X, Y, 0.01, depth=14, first_order_steps=100, stages=((0.003, 10),) * 3)
+    assert [r for r, _ in result.trials] == [rank, rank + 1]
+    objectives = dict(result.trials)
+    assert objectives[rank] < objectives[rank + 1]
+    assert result.history[-1] == objectives[rank]
+    assert bn.bottleneck_rank(result.net, X).rank == rank
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_a_rank_counted_too_high_loses_the_race(monkeypatch, rank):
+    monkeypatch.setattr(training, "bottleneck_rank", lambda *_: bn.BottleneckRank(rank + 1, 1.0, True))
+    check_race(rank)
+
+
+def test_a_race_without_rivals_is_caught(monkeypatch):
+    race = training._race
+    monkeypatch.setattr(training, "_race", lambda runs: race({max(runs): runs[max(runs)]}))
+    monkeypatch.setattr(training, "bottleneck_rank", lambda *_: bn.BottleneckRank(2, 1.0, True))
+    with pytest.raises(AssertionError):
+        check_race(1)
+
+
+class Runner:
+    """Stand for a run with given objectives after each stage."""
+
+    def __init__(self, *values):
+        self.values, self.reached = values, 0
+        self.phases = values
+
+    def advance(self, stop):
+        self.reached = stop
+        return self
+
+    def objective(self, stop):
+        return self.values[stop - 1]
+
+
+def test_the_race_keeps_the_lowest_and_drops_the_slow():
+    close = {1: Runner(1.4, 1.005), 2: Runner(1.0, 1.0)}  # a short race may end with both inside the margin
+    assert training._race(close) == (close[2], ((1, 1.005), (2, 1.0)))
+    slow = {1: Runner(1.6, 0.5), 2: Runner(1.0, 1.0)}
+    assert training._race(slow) == (slow[2], ((1, 1.6), (2, 1.0)))
+    assert slow[1].reached == 1
+    equal = {1: Runner(1.0, 1.0, 1.0, 1.0), 2: Runner(1.0, 1.0, 1.0, 1.0)}
+    assert training._race(equal)[0] is equal[1]
+
+
+def test_deep_starts_fall_into_a_trap_that_insertion_avoids():
+    """Rank two at depth 24, with few steps of Adam: a start at full depth keeps one dimension, and pays for it."""
+    trapped = 0
+    for seed in (0, 4):
+        with jax.enable_x64(False):
+            task = bn.tasks.latent_task(jax.random.key(seed), 60, rank=2, d_in=10, d_out=10, n_test=10)
+            deep, shallow = (bn.init(jax.random.key(10 + seed), 10, 16, 10, depth) for depth in (24, 12))
+            direct = bn.train(deep, task.X, task.Y, 0.05 / 24, first_order_steps=100)
+            inserted = bn.train(shallow, task.X, task.Y, 0.05 / 24, first_order_steps=100, depth=24)
+        assert inserted.net.depth == direct.net.depth == 24
+        assert inserted.objective < 0.8 * direct.objective
+        assert bn.bottleneck_rank(inserted.net, task.X)[::2] == (2, True)
+        trapped += bn.bottleneck_rank(direct.net, task.X)[::2] == (1, True)
+    assert trapped
+
+
+def exact_rank(seed, rank, slope):
+    """Return a network and inputs whose middle representation has exactly the given rank, spread over all neurons."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        (rng.normal(size=(6, 3)), rng.normal(size=6)),
+        (np.pad(rng.normal(size=(rank, 6)), ((0, 6 - rank), (0, 0))), np.pad(rng.uniform(size=rank), (0, 6 - rank))),
+        (rng.uniform(0.1, 1.0, size=(6, 6)), np.zeros(6)),  # non-negative: the ReLU does nothing here
+        (rng.normal(size=(2, 6)), rng.normal(size=2)),
+    ]
+    return bn.from_layers(layers, negative_slope=slope), rng.normal(size=(9, 3))
+
+
+def check_insertion(deepened, net, X, rank, more):
+    """Assert the same function on X, and a squared norm that grows by the rank with every layer."""
+    deep = deepened(net, net.depth + more, rank=rank, X=X)
+    assert deep.depth == net.depth + more
+    np.testing.assert_allclose(bn.apply(deep, X), bn.apply(net, X), rtol=1e-10, atol=1e-10)
+    assert reference.squared_norm(deep) - reference.squared_norm(net) == pytest.approx(more * rank, abs=1e-10)
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.0])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_inserted_layers_of_the_exact_rank_keep_the_function(rank, slope):
+    for seed in range(3):
+        check_insertion(bn.deepen, *exact_rank(seed, rank, slope), rank, 1 + seed)
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_inserted_layers_of_another_rank_are_caught(change):
+    with pytest.raises(AssertionError):
+        check_insertion(
+            lambda net, d, rank, X: bn.deepen(net, d, rank=rank + change, X=X), *exact_rank(0, 2, 0.0), 2, 3
+        )
+
+
+def test_inserting_in_another_place_is_caught():
+    def at_the_end(net, depth, rank, X):
+        deep = bn.deepen(bn.from_layers(net.layers[:-1]), depth - 1, rank=rank, X=X)
+        return bn.from_layers([*deep.layers[:1], *deep.layers[-1:] * 3, *net.layers[-1:]])
+
+    with pytest.raises(AssertionError):
+        check_insertion(at_the_end, *exact_rank(0, 2, 0.0), 2, 1)
+
+
+# What is printed, and what is compiled.
+
+
+def test_a_bar_is_drawn_in_a_terminal(monkeypatch):
+    pty = pytest.importorskip("pty")
+    leader, follower = pty.openpty()
+    with os.fdopen(follower, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        quick()
+        monkeypatch.undo()
+    drawn = os.read(leader, 10_000).decode()
+    os.close(leader)
+    assert drawn.count("\r[") == 4  # one chunk of Adam and three stages
+    assert drawn.split("\r")[1].startswith("[#####               ] 1/4  objective ")
+    assert drawn.endswith("\n")
+    assert drawn.count("\n") == 1
+
+
+def test_nothing_is_printed_elsewhere(capfd):
+    quick()
+    assert tuple(capfd.readouterr()) == ("", "")
+
+
+def compilations(caplog, function):
+    """Count the programs that are compiled in a call."""
+    caplog.clear()
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        function()
+    return sum(record.getMessage().startswith("Compiling ") for record in caplog.records)
+
+
+def test_seeds_ridges_and_data_share_their_programs(caplog):
+    quick()
+    before = training.quasi_newton._cache_size(), training._adam._cache_size()
+    assert compilations(caplog, lambda: quick(engine.start(7), engine.data(2), 0.02)) == 0
+    assert compilations(caplog, lambda: quick(stages=((0.2, 20), (0.1, 20)))) == 0
+    assert (training.quasi_newton._cache_size(), training._adam._cache_size()) == before
+    # Control: another shape is another program.
+    assert compilations(caplog, lambda: quick(data=engine.data(n=5), stages=())) > 0
 
 
 def test_divergence_is_reported_with_its_step(small):
