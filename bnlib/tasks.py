@@ -63,11 +63,99 @@ def latent_task(
     k_z, k_g, k_h = jax.random.split(key, 3)
     Z = jax.random.normal(k_z, (n + n_test, d_latent))
     X = _random_features(k_g, Z, d_in)
-    Y = _random_features(k_h, Z[:, :rank], d_out)
+    Y = _scaled(_random_features(k_h, Z[:, :rank], d_out), rank)
     X = (X - X.mean(0, keepdims=True)) / X.std(0, keepdims=True)
-    Y = Y - Y.mean(0, keepdims=True)
-    Y = Y * jnp.sqrt(rank / jnp.mean(jnp.sum(Y**2, axis=1)))
     return Task(X[:n], Y[:n], X[n:], Y[n:], rank, Z[:n])
+
+
+def composed_task(key: Array, n: int, *, rank: int = 4, d: int = 50, n_test: int = 500) -> Task:
+    r"""Draw a task like that of J22's illustration: y=h(g(x)) from R^d to R^d through R^rank, g and h random.
+
+    Inputs are standard normal. g and h are networks as in ``latent_task``; the code g(x) has mean zero and unit
+    variance per coordinate, outputs are centred and E|y|^2 = rank, over training and test points together.
+
+    Args:
+        key: PRNG key.
+        n: number of training points.
+        rank: dimension of the code.
+        d: dimension of inputs and outputs.
+        n_test: number of test points.
+
+    Returns:
+        A ``Task`` whose latents are the codes.
+
+    Raises:
+        ValueError: rank above d, or a count below 1.
+
+    Example:
+        >>> composed_task(jax.random.key(0), 5, n_test=3).Y.shape
+        (5, 50)
+
+    Source: theory id fig-j22; J22's own function is not published.
+    """
+    n, n_test, d = (_checks.integer(*a, 1) for a in (("n", n), ("n_test", n_test), ("d", d)))
+    if (rank := _checks.integer("rank", rank, 1)) > d:
+        raise ValueError(f"rank is {rank}, but it can be at most d = {d}.")
+    k_x, k_g, k_h = jax.random.split(key, 3)
+    X = jax.random.normal(k_x, (n + n_test, d))
+    Z = _random_features(k_g, X, rank)
+    Z = (Z - Z.mean(0, keepdims=True)) / Z.std(0, keepdims=True)
+    Y = _scaled(_random_features(k_h, Z, d), rank)
+    return Task(X[:n], Y[:n], X[n:], Y[n:], rank, Z[:n])
+
+
+def symmetry_task(key: Array, n: int, *, n_test: int = 500) -> Task:
+    r"""Draw a task with a rotation symmetry: two points of the plane turn together, the outputs do not see it.
+
+    .. math:: x=(r_1e^{i\varphi},r_2e^{i(\varphi+1)})\in R^4,\quad r_1=1+0.6s,\ r_2=1+0.6t
+
+    with s and t uniform on [-1, 1] and a uniform angle; y = (s, t, st, 0.7 sin(pi s), 0.7 cos(pi t)), centred, with
+    E|y|^2 = 2 over training and test points together.
+
+    Args:
+        key: PRNG key.
+        n: number of training points.
+        n_test: number of test points.
+
+    Returns:
+        A ``Task`` of rank 2 with latents (s, t, angle).
+
+    Raises:
+        ValueError: a count below 1.
+
+    Example:
+        >>> symmetry_task(jax.random.key(0), 5, n_test=3).X.shape
+        (5, 4)
+
+    Source: theory id symmetry; J23's own task is not published.
+    """
+    n, n_test = _checks.integer("n", n, 1), _checks.integer("n_test", n_test, 1)
+    latent = jax.random.uniform(key, (n + n_test, 3), minval=-1.0) * jnp.array([[1.0, 1.0, jnp.pi]])
+    s, t, angle = latent.T
+    X = rotated_pair(s, t, angle)
+    Y = jnp.stack([s, t, s * t, 0.7 * jnp.sin(jnp.pi * s), 0.7 * jnp.cos(jnp.pi * t)], axis=1)
+    Y = _scaled(Y, 2)
+    return Task(X[:n], Y[:n], X[n:], Y[n:], 2, latent[:n])
+
+
+def rotated_pair(s: Array, t: Array, angle: Array) -> Array:
+    """Return the inputs (N, 4) of ``symmetry_task`` at given latents (N,) each.
+
+    Example:
+        >>> rotated_pair(*jnp.zeros((3, 1))).shape
+        (1, 4)
+
+    Source: theory id symmetry.
+    """
+    r1, r2 = 1 + 0.6 * s, 1 + 0.6 * t
+    columns = [r1 * jnp.cos(angle), r1 * jnp.sin(angle), r2 * jnp.cos(angle + 1), r2 * jnp.sin(angle + 1)]
+    return jnp.stack(columns, axis=1)
+
+
+def _scaled(Y: Array, size: float) -> Array:
+    """Centre outputs and give them the mean squared norm ``size``."""
+    Y = Y - Y.mean(0, keepdims=True)
+    return Y * jnp.sqrt(size / jnp.mean(jnp.sum(Y**2, axis=1)))
 
 
 def _random_features(key: Array, Z: Array, d_out: int, width: int = 100) -> Array:

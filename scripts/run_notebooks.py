@@ -17,7 +17,6 @@ import os
 import platform
 import re
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -30,6 +29,7 @@ from jupytext.config import load_jupytext_configuration_file
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from atomic import write
 from freshness import Library, differences, digest, outputs_hash, stamp
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,25 +77,6 @@ class Book:
     def status(self) -> Path:
         """The page made from the runtimes."""
         return self.root / "book" / "status.md"
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file in one step, so that a kill leaves the old one; leave an equal file untouched."""
-    if path.exists() and path.read_bytes() == text.encode():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(text.encode())
-        # A temporary file is private; give it the rights that any new file gets.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink()
-        raise
 
 
 def read_source(path: Path, root: Path) -> nbformat.NotebookNode:

@@ -1,0 +1,298 @@
+"""The papers' experiments, defined once: for the chapters at quick scale and for scripts/paper_scale.py at theirs."""
+
+import hashlib
+import json
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from . import _checks, tasks
+from .costs import lower_bound, squared_norm
+from .networks import Network, activations, apply, init
+from .spectra import bottleneck_rank, nonlinearity_ratio, representation_singular_values, weight_singular_values
+from .stationarity import stationarity
+from .sweeps import Member
+from .tasks import Task
+from .training import Stages, TrainResult
+
+NAMES = ("affine-law", "fig-j22", "fig-j23", "fig-j23-small", "symmetry")
+AFFINE_RIDGE, AFFINE_DEPTHS = 0.002, (6, 8, 10, 12, 16, 20, 24)
+# The control's ridge is proportional to 1/L and equals the fixed one at depth 20.
+CONTROL = 20 * AFFINE_RIDGE
+GRID_DEPTHS, GRID_RIDGES = (25, 8, 4, 16, 12), (0.002, 0.008, 0.032, 0.0005)
+# Equal numbers of iterations share one compiled program.
+LONG: Stages = ((0.003, 50), (0.003, 100), (0.003, 450)) + ((0.001, 450),) * 3 + ((0.0, 450),) * 2
+MEDIUM: Stages = ((0.003, 50), (0.003, 100), (0.003, 450), (0.001, 450), (0.0, 450))
+SHORT: Stages = ((0.003, 150),) * 2 + ((0.001, 150),) * 2 + ((0.0, 150),)
+DIRECT: Stages = ((0.03, 450), (0.01, 450), (0.003, 450), (0.001, 450), (0.0, 450), (0.0, 450))
+DIRECT_SHORT: Stages = ((0.03, 150), (0.01, 150), (0.003, 150), (0.001, 150), (0.0, 150))
+# Points at which Jacobians are taken.
+PROBES = 50
+
+
+class Setting(NamedTuple):
+    """Hold what fixes one training of an experiment: its data, its start and how long it trains.
+
+    A start of less than the final depth is trained first and gets layers inserted; see ``train``.
+    """
+
+    experiment: str
+    rank: int
+    depth: int
+    start_depth: int
+    width: int
+    n: int
+    ridge: float
+    seed: int
+    quick: bool = False
+
+
+def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[Setting, ...]:
+    """List the trainings of an experiment, the most telling first.
+
+    Args:
+        name: one of ``NAMES``.
+        quick: the small sizes that the chapters run instead of the paper's.
+        seeds: how many seeds; None for the book's number.
+
+    Raises:
+        ValueError: a name that is none of ``NAMES``, or no seeds.
+
+    Example:
+        >>> len(plan("fig-j22")), plan("fig-j22")[0].width
+        (8, 100)
+
+    Source: theory ids affine-law, fig-j22, fig-j23 and symmetry.
+    """
+    if name not in NAMES:
+        raise ValueError(f"There is no experiment {name!r}; the experiments are {', '.join(NAMES)}.")
+    usual = {"affine-law": 8, "fig-j22": 8, "fig-j23": 2, "fig-j23-small": 4, "symmetry": 4}[name]
+    count = (2 if quick else usual) if seeds is None else _checks.integer("seeds", seeds, 1)
+
+    def settings(rank: int, depth: int, width: int, n: int, ridge: float, start: int | None = None) -> list[Setting]:
+        start = (depth if depth <= 8 else max(8, -(-depth // 2))) if start is None else start
+        return [Setting(name, rank, depth, start, width, n, ridge, seed, quick) for seed in range(count)]
+
+    if name == "affine-law":
+        laws = (8, 12, 16) if quick else AFFINE_DEPTHS
+        found = [settings(k, L, 40, 150, AFFINE_RIDGE) for L in laws for k in ((2,) if quick else (2, 1, 3))]
+        found += [settings(2, L, 40, 150, CONTROL / L)[: -(-count // 2)] for L in laws if L != 20 and not quick]
+    elif name == "fig-j22":
+        found = [settings(4, 13, *((50, 150) if quick else (100, 500)), 0.05 / 13, 9)]
+    elif name == "symmetry":
+        depth, width, n, ridge = (12, 40, 300, 0.001) if quick else (25, 200, 1000, 0.0002)
+        found = [settings(2, depth, width, n, ridge)]
+    else:
+        small = quick or name == "fig-j23-small"
+        depths, ridges = ((4, 8, 16), (0.002, 0.032)) if quick else (GRID_DEPTHS, GRID_RIDGES)
+        found = [settings(2, L, *((40, 150) if small else (200, 1000)), r) for r in ridges for L in depths]
+        # The whole grid for one seed before the next.
+        found = [list(group) for group in zip(*found, strict=True)]
+    return tuple(setting for group in found for setting in group)
+
+
+def task(setting: Setting) -> Task:
+    """Draw the data of a setting, in float64 whatever the session's default.
+
+    Example:
+        >>> task(plan("symmetry", quick=True)[0]).X.shape
+        (300, 4)
+
+    Source: theory ids affine-law, fig-j22, fig-j23 and symmetry.
+    """
+    with jax.enable_x64(True):
+        key = _keys(setting)[0]
+        if setting.experiment == "fig-j22":
+            return tasks.composed_task(key, setting.n, rank=setting.rank)
+        if setting.experiment == "symmetry":
+            return tasks.symmetry_task(key, setting.n)
+        return tasks.latent_task(key, setting.n, rank=setting.rank)
+
+
+def _keys(setting: Setting) -> Any:
+    root = zlib.crc32(setting.experiment.removesuffix("-small").encode())
+    return jax.random.split(jax.random.fold_in(jax.random.key(root), setting.seed))
+
+
+def member(setting: Setting) -> Member:
+    """Return the start, the data and the ridge of a setting, as ``train`` and ``sweep`` take them.
+
+    Example:
+        >>> member(plan("fig-j22", quick=True)[0])[0].depth
+        9
+
+    Source: bnlib.
+    """
+    data = task(setting)
+    with jax.enable_x64(True):
+        d_in, d_out = data.X.shape[1], data.Y.shape[1]
+        start = init(_keys(setting)[1], d_in, setting.width, d_out, setting.start_depth)
+    return start, data.X, data.Y, setting.ridge
+
+
+def schedule(setting: Setting) -> dict[str, Any]:
+    """Return the other arguments of ``train`` for a setting.
+
+    Example:
+        >>> schedule(plan("fig-j22")[0])["depth"]
+        13
+
+    Source: recipe measured for the book.
+    """
+    if setting.depth == setting.start_depth:
+        return {"stages": DIRECT_SHORT if setting.quick else DIRECT}
+    large = setting.width >= 200
+    return {"depth": setting.depth, "stages": SHORT if setting.quick else MEDIUM if large else LONG}
+
+
+def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
+    """Return what the book keeps of a trained network: numbers and short lists, never weights.
+
+    Args:
+        setting: its setting.
+        result: what ``train`` returned.
+
+    Returns:
+        The fields of the setting and: squared norm (in all and by layer), objective, mse on training and test points,
+        the diagnostics of training, rank, gap and decided, leading singular values of weights and representations,
+        nonlinearity ratios, the certified lower bound of the cost, and for the first seed the distance to a stationary
+        point; for the symmetry task also the share of the variance along orbits, by layer.
+
+    Example:
+        >>> setting = Setting("symmetry", 2, 3, 3, 4, 20, 0.01, 1)
+        >>> from bnlib import train
+        >>> result = train(*member(setting), first_order_steps=10, stages=((0.0, 10),))
+        >>> len(measure(setting, result)["weights"])
+        3
+
+    Source: theory ids affine-law, fig-j22, fig-j23 and symmetry.
+    """
+    net, data = result.net, task(setting)
+    rank, gap, decided = bottleneck_rank(net, data.X)
+    residual = np.asarray(apply(net, data.X_test.astype(net.last[0].dtype)), float) - np.asarray(data.Y_test)
+    shown = 10 if setting.experiment == "fig-j22" else 5
+    found: dict[str, Any] = {
+        "squared_norm": float(squared_norm(net)),
+        "layer_norms": [float((W**2).sum() + (b**2).sum()) for W, b in net.layers],
+        "objective": result.objective,
+        "mse": result.mse,
+        "test_mse": float(np.mean(np.sum(residual**2, axis=1))),
+        "variance": float(np.mean(np.sum((np.asarray(data.Y) - np.asarray(data.Y).mean(0)) ** 2, axis=1))),
+        "decrease": result.decrease,
+        "imbalance": result.imbalance,
+        "smoothed_gradient": result.smoothed_gradient,
+        "converged": result.converged,
+        "collapsed": result.collapsed,
+        "trials": [list(trial) for trial in result.trials],
+        "learned_rank": rank,
+        "gap": gap,
+        "decided": decided,
+        "weights": weight_singular_values(net)[:, :shown].tolist(),
+        "representations": representation_singular_values(net, data.X)[:, :shown].tolist(),
+        "nonlinearity": nonlinearity_ratio(net, data.X).tolist(),
+        "lower_bound": lower_bound(net, data.X[:PROBES]),
+    }
+    if setting.seed == 0 and not setting.quick:
+        found |= {"stationarity": stationarity(net, data.X, data.Y, setting.ridge)._asdict()}
+    if setting.experiment == "symmetry":
+        found |= {"orbit_share": orbit_share(net).tolist()}
+    return setting._asdict() | _short(found)
+
+
+def _short(value: Any) -> Any:
+    """Keep five significant digits: more are not reproducible, and files stay small."""
+    if isinstance(value, dict):
+        return {name: _short(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_short(item) for item in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+@_checks.float64
+def orbit_share(net: Network, points: int = 9, angles: int = 40) -> np.ndarray:
+    """Return the share of each hidden layer's variance that lies along the orbits of ``symmetry_task``.
+
+    Args:
+        net: a network with four inputs.
+        points: grid points of each invariant.
+        angles: points of each orbit.
+
+    Returns:
+        (L-1,): 0 for a representation that the rotation leaves unchanged.
+
+    Example:
+        >>> bool(orbit_share(init(jax.random.key(0), 4, 50, 5, 3))[0] > 0.5)
+        True
+
+    Source: theory id symmetry.
+    """
+    side, turn = np.linspace(-1, 1, points), np.linspace(0, 2 * np.pi, angles, endpoint=False)
+    s, t, angle = (jnp.asarray(a.ravel()) for a in np.meshgrid(side, side, turn, indexing="ij"))
+    A = np.asarray(activations(net, tasks.rotated_pair(s, t, angle)).post)
+    A = A.reshape(len(A), points**2, angles, -1)
+    along = np.sum(A.var(axis=2).mean(axis=1), axis=-1)
+    total = np.sum(A.reshape(len(A), points**2 * angles, -1).var(axis=1), axis=-1)
+    return np.divide(along, total, out=np.zeros_like(total), where=total > 0)
+
+
+def folder() -> Path:
+    """Return where results lie: beside this file in a wheel, at the root of a checkout.
+
+    Example:
+        >>> folder().name
+        'results'
+
+    Source: bnlib.
+    """
+    beside = Path(__file__).with_name("results")
+    return beside if beside.exists() else Path(__file__).parents[1] / "results"
+
+
+def checksum(records: list[dict[str, Any]]) -> str:
+    """Return the hash that the manifest of a results file gives for its records.
+
+    Example:
+        >>> checksum([])[:8]
+        '4f53cda1'
+
+    Source: scripts/paper_scale.py.
+    """
+    return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()
+
+
+def load(name: str, path: Path | None = None, *, quick: bool = False) -> list[dict[str, Any]]:
+    """Read the stored records of an experiment, in the order of its plan.
+
+    Args:
+        name: one of ``NAMES``.
+        path: results file; None for the book's own.
+        quick: whether its records are of the quick plan.
+
+    Returns:
+        One record, as from ``measure``, for every setting of the plan that has been run: often not for all.
+
+    Raises:
+        ValueError: a file that is no results file, or whose records are not those that its manifest describes.
+
+    Example:
+        >>> load("symmetry", Path("no-such-file.json"))
+        []
+
+    Source: scripts/paper_scale.py.
+    """
+    path = folder() / f"{name}.json" if path is None else path
+    if not path.exists():
+        return []
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        records, stated = content["records"], content["manifest"]["sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"'{path.name}' is no results file ({type(error).__name__}: {error}).") from error
+    if checksum(records) != stated:
+        raise ValueError(f"The records in '{path.name}' are not those of its manifest: their checksum differs.")
+    found = {tuple(record[field] for field in Setting._fields): record for record in records}
+    return [found[setting] for setting in plan(name, quick=quick) if setting in found]
