@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import machine
 
 import bnlib as bn
-from bnlib import sweeps
+from bnlib import sweeps, training
 
 SIZE, MEMBERS, STEPS, REPEATS = (12, 50, 200), (1, 2, 4, 8, 16, 32, 64, 128, 256, 512), 200, 5
 ON_CPU = ((12, 50, 200), (1, 2, 4, 8), 50, 3)
@@ -29,10 +29,10 @@ def batch(members: int, depth: int, width: int, n: int) -> Any:
     return nets, X, Y, jnp.full(members, 1e-3, jnp.float32)
 
 
-def phases(steps: int) -> dict[str, Callable]:
-    adam = partial(sweeps._run, steps=steps, rate=1e-3, stages=(), memory=None)
-    quasi_newton = partial(sweeps._run, steps=0, rate=1e-3, stages=((0.01, steps),), memory=None)
-    return {"adam": jax.jit(jax.vmap(adam)), "l-bfgs": jax.jit(jax.vmap(quasi_newton))}
+def programs(steps: int) -> dict[str, Callable]:
+    """Return what `sweep` runs for a batch, one phase at a time."""
+    schedules = {"adam": training.schedule(steps, ()), "l-bfgs": training.schedule(0, ((0.01, steps),))}
+    return {name: partial(sweeps._run, tuple(phases), 1e-3, None) for name, phases in schedules.items()}
 
 
 def seconds(call: Callable[[], Any], repeats: int) -> float:
@@ -67,8 +67,8 @@ def main() -> None:
     print("members   adam [member-steps/s]   of allowed   l-bfgs [member-iterations/s]   products [GFLOP/s]")
     rows = []
     for count in members:
-        inputs, programs = batch(count, depth, width, n), phases(steps)
-        rate = {name: count * steps / seconds(partial(run, *inputs), repeats) for name, run in programs.items()}
+        inputs = batch(count, depth, width, n)
+        rate = {name: count * steps / seconds(partial(run, *inputs), repeats) for name, run in programs(steps).items()}
         products = product_rate(count, width, n)
         allowed = min(products / work, bandwidth / traffic)
         rows.append({"members": count, "rate": rate, "products": products, "allowed": allowed})
