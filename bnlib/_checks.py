@@ -57,6 +57,23 @@ def points(name: str, X: Any, dim: int) -> jax.Array:
     return X
 
 
+def equal_lengths(X: jax.Array, Y: jax.Array) -> None:
+    """Raise ValueError when inputs and targets differ in number."""
+    if len(X) != len(Y):
+        raise ValueError(f"X and Y must have the same length, but they have {len(X)} and {len(Y)} rows.")
+
+
+def number(name: str, value: Any) -> float:
+    """Return value as a finite float >= 0, or raise ValueError."""
+    try:
+        result = float(value)
+    except (TypeError, ValueError, OverflowError):
+        result = float("nan")
+    if isinstance(value, bool | str) or not 0.0 <= result < float("inf"):
+        raise ValueError(f"{name} must be a finite number >= 0, but it is {value!r}.")
+    return result
+
+
 def integer(name: str, value: Any, low: int) -> int:
     """Return value as an int of at least ``low``, or raise ValueError."""
     try:

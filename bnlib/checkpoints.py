@@ -1,10 +1,8 @@
 """Checkpoints that are whole or absent: arrays only, checksummed, tied to one run."""
 
 import hashlib
+import io
 import os
-import tempfile
-import warnings
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,23 +15,53 @@ def fingerprint(*parts: Any) -> str:
     """Return a hash of arrays and settings; a checkpoint belongs to the run whose fingerprint it carries.
 
     Example:
-        >>> fingerprint(np.zeros(2), 1) == fingerprint(np.zeros(2), 1) != fingerprint(np.zeros(2), 2)
+        >>> fingerprint(np.zeros(2), 1, 12) == fingerprint(np.zeros(2), 1, 12) != fingerprint(np.zeros(2), 11, 2)
         True
 
     Source: bnlib.
     """
-    digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(parts, is_leaf=lambda part: part is None):
-        if isinstance(leaf, np.ndarray | jax.Array):
-            array = np.asarray(leaf)
-            digest.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
-        else:
-            digest.update(repr(leaf).encode())
+    leaves, structure = jax.tree.flatten(parts)
+    digest = hashlib.sha256(str(structure).encode())  # holds what is no leaf, such as the slope of the activation
+    for leaf in leaves:
+        array = np.asarray(leaf)
+        digest.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
     return digest.hexdigest()
 
 
-def save(path: Path, run: str, phase: int, arrays: Sequence[np.ndarray]) -> bool:
-    """Write a checkpoint to a temporary file and rename it; warn and keep the old one when that fails.
+def beside(path: Path, name: str) -> Path:
+    """Return the file of one part of a run.
+
+    Example:
+        >>> beside(Path("run.npz"), "shallow").name
+        'run.shallow.npz'
+
+    Source: bnlib.
+    """
+    return path.with_name(f"{path.stem}.{name}{path.suffix}")
+
+
+def reserve(path: Path) -> None:
+    """Refuse a path to which nothing can be written, before hours of work rely on it.
+
+    Raises:
+        ValueError: the folder is missing or read-only.
+
+    Source: bnlib.
+    """
+    try:
+        _part(path).touch()
+        _part(path).unlink()
+    except OSError as error:
+        raise ValueError(f"No checkpoint can be written to '{path}' ({error.strerror}).") from error
+
+
+def _part(path: Path) -> Path:
+    """Return the temporary name; always the same, so that what a killed run leaves there is written over."""
+    return path.with_name(path.name + ".part")
+
+
+def save(path: Path, run: str, phase: int, arrays: Sequence[np.ndarray]) -> None:
+    """Write a checkpoint to a temporary file and rename it, so that the old one stays until the new one is whole.
 
     Args:
         path: file to replace.
@@ -41,31 +69,30 @@ def save(path: Path, run: str, phase: int, arrays: Sequence[np.ndarray]) -> bool
         phase: number of phases done.
         arrays: state of the run.
 
-    Returns:
-        Whether the checkpoint was written.
+    Raises:
+        OSError: it could not be written; the old one is intact.
 
     Example:
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> save(folder / "run.npz", "abc", 1, [np.zeros(2)]), load(folder / "run.npz", "abc")[0]
-        (True, 1)
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "run.npz"
+        >>> save(path, "abc", 1, [np.zeros(2)])
+        >>> load(path, "abc")
+        (1, [array([0., 0.])])
 
     Source: bnlib.
     """
     header = np.array([run, str(phase), fingerprint(run, phase, list(arrays))])
-    temporary = None
+    whole = io.BytesIO()
+    np.savez(whole, allow_pickle=False, header=header, **{f"array_{i}": a for i, a in enumerate(arrays)})
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
-            temporary = Path(file.name)
-            np.savez(file, allow_pickle=False, header=header, **{f"array_{i}": a for i, a in enumerate(arrays)})
+        with _part(path).open("wb") as file:
+            file.write(whole.getbuffer())
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        warnings.warn(f"No checkpoint could be written to '{path}' ({error.strerror}); training goes on.", stacklevel=2)
-        return False
-    return True
+        _part(path).replace(path)
+    except OSError:
+        _part(path).unlink(missing_ok=True)
+        raise
 
 
 def load(path: Path, run: str) -> tuple[int, list[np.ndarray]] | None:
@@ -90,11 +117,11 @@ def load(path: Path, run: str) -> tuple[int, list[np.ndarray]] | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             owner, phase, checksum = (str(v) for v in archive["header"])
             arrays = [archive[f"array_{i}"] for i in range(len(archive.files) - 1)]
         done = int(phase)
-    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damaged bytes make zipfile and numpy raise almost anything
         raise ValueError(f"'{path}' is not a whole checkpoint ({error}); move it away to start again.") from error
     if checksum != fingerprint(owner, done, arrays):
         raise ValueError(f"'{path}' is damaged: its checksum does not fit; move it away to start again.")

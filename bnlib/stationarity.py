@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 
 from . import _checks
 from .constructions import balance_residual
-from .costs import squared_norm
+from .costs import optimality_gap, squared_norm
 from .networks import Layer, Network, activations, affine, fold_layers
 from .training import quasi_newton, smoothed_objective
 
@@ -27,14 +27,16 @@ class Stationarity(NamedTuple):
     Attributes:
         gradient: norm of the gradient that autodiff returns.
         clarke: norm of the shortest generalised gradient found, an upper bound of the true distance to zero.
-        imbalance: largest |A_i - B_i| relative to the largest squared norm of a neuron.
+        imbalance: largest difference of A_i and B_i relative to the largest squared norm of a neuron.
         kinks: number of pre-activations treated as lying on a kink.
+        gap: squared norm above the certified lower bound for this function near X, see ``optimality_gap``.
     """
 
     gradient: float
     clarke: float
     imbalance: float
     kinks: int
+    gap: float
 
 
 @jax.custom_jvp
@@ -110,7 +112,8 @@ def stationarity(
         shortest = min(plain, float(result.fun))
     residual = float(jnp.max(jnp.abs(balance_residual(net)), initial=0.0))
     largest = max((float(jnp.max(jnp.sum(W**2, axis=1) + b**2)) for W, b in net.layers[:-1]), default=1.0)
-    return Stationarity(plain**0.5, shortest**0.5, residual / largest if largest else 0.0, len(free))
+    imbalance = residual / largest if largest else 0.0
+    return Stationarity(plain**0.5, shortest**0.5, imbalance, len(free), optimality_gap(net, X))
 
 
 def _objective(net: Network, X: Array, Y: Array, ridge: float, masks: Array) -> Array:

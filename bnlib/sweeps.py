@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,10 +14,25 @@ from jax import Array
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
+from . import _checks, checkpoints
 from .networks import Network
-from .training import STAGES, Stages, TrainResult, optimiser, run_phase, schedule, summarise, total_variance, train
+from .training import (
+    STAGES,
+    Phase,
+    Stages,
+    TrainResult,
+    checked,
+    first_order,
+    foresee,
+    optimiser,
+    run_phase,
+    schedule,
+    summarise,
+    train,
+)
 
 Member = tuple[Network, Any, Any, float]
+SINGLE = {"depth", "polish", "checkpoint"}
 
 
 def sweep(
@@ -54,12 +70,16 @@ def sweep(
     if not members:
         raise ValueError("members must hold at least one (start, X, Y, ridge).")
     devices = list(mesh.devices.flat) if mesh is not None else jax.devices()
-    single = {"depth", "polish", "checkpoint"} & settings.keys()
+    settings = {name: value for name, value in settings.items() if value or name not in SINGLE}
+    single = SINGLE & settings.keys()
     batched = devices[0].platform != "cpu" and not single if batched is None else batched
     if batched and single:
         raise ValueError(f"A batch cannot have {', '.join(sorted(single))}: say batched=False.")
     work = _batches(members, len(devices)) if batched else [(i % len(devices), [i]) for i in range(len(members))]
     x64 = bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
+    # All are checked before the first is trained; as NumPy arrays they are bound to no device.
+    dtype = settings.get("dtype", jnp.float32)
+    members = [(*jax.tree.map(np.asarray, checked(*member, dtype)[:3]), float(member[3])) for member in members]
 
     def share(d: int) -> dict[int, TrainResult]:
         done: dict[int, TrainResult] = {}
@@ -73,16 +93,23 @@ def sweep(
         return done
 
     local = [d for d, device in enumerate(devices) if device.process_index == jax.process_index()]
-    with ThreadPoolExecutor(max(1, len(local))) as pool:
-        done = {i: r for part in pool.map(share, local) for i, r in part.items()}
-    if len(done) < len(members):
-        done = _gather(done)
+    mine: dict[int, TrainResult] | Exception
+    try:
+        with ThreadPoolExecutor(max(1, len(local))) as pool:
+            mine = {i: r for part in pool.map(share, local) for i, r in part.items()}
+    except Exception as error:  # the other processes wait for results: they must hear of it
+        mine = error
+    done: dict[int, TrainResult] = {}
+    for part in _gather(mine) if jax.process_count() > 1 else [mine]:
+        if isinstance(part, Exception):
+            raise part
+        done |= part
     return [done[i] for i in range(len(members))]
 
 
 def _numbered(settings: dict[str, Any], i: int) -> dict[str, Any]:
     path = settings.get("checkpoint")
-    return settings if path is None else settings | {"checkpoint": f"{path}".removesuffix(".npz") + f".{i}.npz"}
+    return settings if path is None else settings | {"checkpoint": checkpoints.beside(Path(path), f"{i}")}
 
 
 def _batches(members: Sequence[Member], n_devices: int) -> list[tuple[int, list[int]]]:
@@ -99,43 +126,47 @@ def _batch(
     *,
     first_order_steps: int = 500,
     learning_rate: float = 5e-3,
-    stages: Stages = STAGES,
+    stages: Stages | None = None,
     memory: int | None = None,
     dtype: Any = jnp.float32,
 ) -> list[TrainResult]:
     """Train members of equal shapes as one batch on the current device."""
     stacked = jax.tree.map(lambda *a: jnp.stack([jnp.asarray(v, dtype) for v in a]), *group)
-    run = partial(_run, steps=first_order_steps, rate=learning_rate, stages=stages, memory=memory)
-    nets, histories, smoothed = jax.jit(jax.vmap(run))(*stacked)
+    phases = schedule(first_order_steps, STAGES if stages is None else stages)
+    rate = _checks.number("learning_rate", learning_rate)
+    memory = None if memory is None else _checks.integer("memory", memory, 1)
+    variances = [foresee(Y, ridge, net.depth) for net, _, Y, ridge in group]
+    nets, histories, smoothed = _run(tuple(phases), rate, memory, *stacked)
     results = []
-    for i, (_, _, Y, ridge) in enumerate(group):
+    for i, (_, X, Y, ridge) in enumerate(group):
         net, history = jax.tree.map(lambda a, i=i: a[i], nets), np.asarray(histories[i], np.float64)
         if not np.all(np.isfinite(history)):
             step = int(np.argmin(np.isfinite(history)))
             raise RuntimeError(f"Training diverged for ridge {ridge!r}: the objective is not finite at step {step}.")
-        variance = total_variance(jnp.asarray(Y))
-        results.append(summarise(net, history, float(smoothed[i]), stacked[1][i], stacked[2][i], ridge, variance))
+        results.append(summarise(net, history, float(smoothed[i]), X, Y, ridge, variances[i]))
     return results
 
 
+@partial(jax.jit, static_argnums=(0, 1, 2))
+@partial(jax.vmap, in_axes=(None, None, None, 0, 0, 0, 0))
 def _run(
-    net: Network, X: Array, Y: Array, lam: Array, *, steps: int, rate: float, stages: Stages, memory: int | None
+    phases: tuple[Phase, ...], rate: float, memory: int | None, net: Network, X: Array, Y: Array, lam: Array
 ) -> tuple[Network, Array, Array]:
-    """Run all phases of one member inside a traced program."""
-    state = (net, optimiser(steps, rate).init(net))
+    """Run all phases of every member inside one traced program."""
+    state = (net, optimiser(first_order(phases), rate).init(net))
     histories, smoothed = [], jnp.full((), jnp.nan, X.dtype)
-    for phase in schedule(steps, stages):
+    for phase in phases:
         state, values, gradient = run_phase(phase, state, X, Y, lam, rate, memory)
         histories.append(values)
         smoothed = smoothed if gradient is None else gradient
     return state[0], jnp.concatenate(histories), smoothed
 
 
-def _gather(done: dict[int, TrainResult]) -> dict[int, TrainResult]:
-    """Exchange results between the processes of one run as bytes, which no conversion of types can touch."""
-    mine = np.frombuffer(pickle.dumps(jax.tree.map(np.asarray, done)), np.uint8)
+def _gather(done: dict[int, TrainResult] | Exception) -> list[dict[int, TrainResult] | Exception]:
+    """Exchange what the processes of one run have as bytes, which no conversion of types can touch."""
+    plain = jax.tree.map(lambda a: np.asarray(a) if isinstance(a, Array) else a, done)
+    mine = np.frombuffer(pickle.dumps(plain), np.uint8)
     sizes = np.ravel(multihost_utils.process_allgather(np.array([len(mine)])))
     padded = np.pad(mine, (0, int(sizes.max()) - len(mine)))
     everything = np.asarray(multihost_utils.process_allgather(padded)).reshape(len(sizes), -1)
-    parts = [pickle.loads(row[:size].tobytes()) for row, size in zip(everything, sizes, strict=True)]
-    return {i: jax.tree.map(lambda a: a if a.ndim else a.item(), r) for part in parts for i, r in part.items()}
+    return [pickle.loads(row[:size].tobytes()) for row, size in zip(everything, sizes, strict=True)]

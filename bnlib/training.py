@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from collections.abc import Sequence
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
@@ -17,7 +18,7 @@ from jax.flatten_util import ravel_pytree
 from . import _checks, checkpoints, lbfgs
 from .constructions import balance, balance_residual, balancing_factors, deepen, rescale
 from .costs import squared_norm
-from .networks import Layer, Network, affine, fold_layers
+from .networks import Layer, Network
 from .spectra import bottleneck_rank
 
 Stages = tuple[tuple[float, int], ...]
@@ -43,10 +44,10 @@ class TrainResult(NamedTuple):
 
     Attributes:
         net: the trained network, balanced.
-        history: objective after every step; the smoothed one where the ReLU was smoothed.
+        history: objective before every step of Adam and after every one of L-BFGS; smoothed where the ReLU was.
         objective: final value of the mean squared error plus ridge times squared norm.
         mse: its first term.
-        decrease: relative decrease of the objective over the last 100 iterations.
+        decrease: relative decrease of the objective over the last 100 values of the history.
         imbalance: largest difference of A_i and B_i before the final balancing, relative to the largest squared norm
             of a neuron.
         smoothed_gradient: norm of the gradient at the end of the last smoothed stage, relative to that of the ridge.
@@ -112,8 +113,8 @@ def train(
         It does not say that the gradient vanishes: data sit on kinks, where it cannot; see ``stationarity``.
 
     Raises:
-        ValueError: lengths of X and Y that differ, wrong dimensions, NaN or infinity, a negative ridge, or a
-            checkpoint that is damaged or of another run.
+        ValueError: lengths of X and Y that differ, wrong dimensions, NaN or infinity, a negative ridge, settings out
+            of range, or a checkpoint that is damaged, of another run, or in a folder that cannot be written to.
         RuntimeError: the objective became NaN or infinite, with the step.
 
     Example:
@@ -124,46 +125,78 @@ def train(
 
     Source: recipe measured for the book; chapters: opening, training to the bottleneck.
     """
-    if not np.isfinite(ridge) or ridge < 0:
-        raise ValueError(f"ridge must be a finite number >= 0, but it is {ridge!r}.")
-    X = _checks.points("X", X, net.d_in).astype(dtype)
-    Y = _checks.points("Y", Y, net.d_out).astype(dtype)
-    if len(X) != len(Y):
-        raise ValueError(f"X and Y must have the same length, but they have {len(X)} and {len(Y)} rows.")
-    steps = _checks.integer("first_order_steps", first_order_steps, 0)
+    net, X, Y, ridge = checked(net, X, Y, ridge, dtype)
+    rate = _checks.number("learning_rate", learning_rate)
     depth = net.depth if depth is None else _checks.integer("depth", depth, net.depth)
-    variance = total_variance(Y)
-    if variance == 0:
-        warnings.warn("All rows of Y are equal, so a constant function fits them.", stacklevel=2)
-    elif variance < ridge * depth:
-        warnings.warn(
-            f"ridge * depth = {ridge * depth:.3g} exceeds the variance {variance:.3g} of Y, so one dimension costs "
-            "more than all there is to explain: expect a constant function.",
-            stacklevel=2,
+    if depth > net.depth and (net.depth < 3 or net.negative_slope not in (0.0, 1.0)):
+        raise ValueError(
+            "Layers can be inserted into ReLU or linear networks of depth at least 3, but this one has depth "
+            f"{net.depth} and slope {net.negative_slope}."
         )
-    path = None if checkpoint is None else Path(checkpoint)
+    if stages is None:
+        stages = STAGES if depth == net.depth else INSERTED
+    elif depth > net.depth and not len(stages):
+        raise ValueError("stages must not be empty when layers are inserted: the ranks race in them.")
+    phases = schedule(first_order_steps if depth == net.depth else 0, stages)
+    finish = schedule(0, polish, "polish")
     memory = None if memory is None else _checks.integer("memory", memory, 1)
-    run = partial(_Run, data=(X, Y, ridge), rate=float(learning_rate), memory=memory)
-    net = jax.tree.map(lambda a: a.astype(dtype), net)
+    path = None if checkpoint is None else Path(checkpoint)
+    if path is not None:
+        checkpoints.reserve(path)
+    variance = foresee(Y, ridge, depth)
+    run = partial(_Run, path=path, data=(X, Y, ridge), rate=rate, memory=memory, failures=[])
     trials: tuple[tuple[int, float], ...] = ()
     if depth == net.depth:
-        best = run(net, schedule(steps, STAGES if stages is None else stages, polish), path).advance()
+        best = run(net, phases + finish).advance()
     else:
-        shallow = run(net, schedule(steps, SHALLOW), _suffixed(path, "shallow")).advance()
+        shallow = run(net, schedule(first_order_steps, SHALLOW), "shallow").advance()
         rank = max(1, bottleneck_rank(shallow.net, X).rank)
-        phases = schedule(0, INSERTED if stages is None else stages)
         runs = {
-            r: run(deepen(shallow.net, depth, rank=r, X=X), phases, _suffixed(path, f"rank{r}"))
+            r: run(deepen(shallow.net, depth, rank=r, X=X), phases, f"rank{r}")
             for r in sorted({rank, max(1, rank - 1)})
         }
         best, trials = _race(runs)
         if polish:
-            best = run(best.net, schedule(0, (), polish), _suffixed(path, "polish"), best).advance()
+            best = run(best.net, finish, "polish", best).advance()
     return summarise(best.net, best.history, best.smoothed, X, Y, ridge, variance)._replace(trials=trials)
 
 
+def checked(net: Network, X: Any, Y: Any, ridge: float, dtype: Any) -> tuple[Network, Array, Array, float]:
+    """Return start, data and ridge in the type of the training, or raise ValueError.
+
+    Source: bnlib.
+    """
+    dtype = jnp.dtype(dtype)
+    if dtype not in (jnp.float32, jnp.float64) or dtype != jax.dtypes.canonicalize_dtype(dtype):
+        raise ValueError(f"dtype must be float32, or float64 with jax_enable_x64 on, but it is {dtype}.")
+    ridge = _checks.number("ridge", ridge)
+    X = _checks.points("X", X, net.d_in).astype(dtype)
+    Y = _checks.points("Y", Y, net.d_out).astype(dtype)
+    _checks.equal_lengths(X, Y)
+    _checks.finite("net", net)
+    return jax.tree.map(lambda a: a.astype(dtype), net), X, Y, ridge
+
+
+def foresee(Y: Array, ridge: float, depth: int) -> float:
+    """Return the variance of Y, the mean squared distance of its rows from their mean; warn if a constant will fit.
+
+    Source: bnlib.
+    """
+    Y = Y - Y[:1]  # exactly zero for equal rows, whatever the rounding of their mean
+    variance = float(jnp.mean(jnp.sum((Y - Y.mean(0, keepdims=True)) ** 2, axis=1)))
+    if variance == 0:
+        warnings.warn("All rows of Y are equal, so a constant function fits them.", stacklevel=3)
+    elif variance < ridge * depth:
+        warnings.warn(
+            f"ridge * depth = {ridge * depth:.3g} exceeds the variance {variance:.3g} of Y, so one dimension costs "
+            "more than all there is to explain: expect a constant function.",
+            stacklevel=3,
+        )
+    return variance
+
+
 class Phase(NamedTuple):
-    """Hold one phase: Adam steps from ``begin``, or L-BFGS iterations at a smoothing width, in float64 if polishing."""
+    """Hold one phase: Adam steps from ``begin``, or L-BFGS iterations at a smoothing width, in float64 for polish."""
 
     kind: str
     begin: int
@@ -175,18 +208,27 @@ class Phase(NamedTuple):
 State = tuple[Network, Any]
 
 
-def schedule(steps: int, stages: Stages, polish: Stages = ()) -> list[Phase]:
+def schedule(steps: int, stages: Stages, name: str = "stages") -> list[Phase]:
     """List the phases of a run, Adam in chunks.
 
     Example:
         >>> [phase.kind for phase in schedule(600, ((0.0, 10),))]
-        ['adam', 'adam', 'smooth']
+        ['adam', 'adam', 'stages']
+
+    Raises:
+        ValueError: stages that are not pairs of a width and a number of iterations.
 
     Source: bnlib.
     """
+    steps = _checks.integer("first_order_steps", steps, 0)
+    try:
+        pairs = [(_checks.number("width", width), _checks.integer("count", count, 1)) for width, count in stages]
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must be pairs of a width >= 0 and a number of iterations >= 1, but they are {stages!r}."
+        ) from error
     first = [Phase("adam", begin, 0.0, min(CHUNK, steps - begin), steps) for begin in range(0, steps, CHUNK)]
-    smooth = [Phase("smooth", 0, width, count, count) for width, count in stages]
-    return first + smooth + [Phase("polish", 0, width, count, count) for width, count in polish]
+    return first + [Phase(name, 0, width, count, count) for width, count in pairs]
 
 
 class _Run:
@@ -196,14 +238,17 @@ class _Run:
         self,
         net: Network,
         phases: list[Phase],
-        path: Path | None,
+        name: str = "",
         before: "_Run | None" = None,
         *,
+        path: Path | None,
         data: tuple[Array, Array, float],
         rate: float,
         memory: int | None,
+        failures: list[OSError],
     ) -> None:
-        self.phases, self.path, self.data, self.rate, self.memory = phases, path, data, rate, memory
+        self.phases, self.data, self.rate, self.memory, self.failures = phases, data, rate, memory, failures
+        self.path = path = checkpoints.beside(path, name) if path is not None and name else path
         self.history: np.ndarray = np.zeros(0) if before is None else before.history
         self.smoothed: float = float("nan") if before is None else before.smoothed
         self.done = 0
@@ -239,7 +284,15 @@ class _Run:
             _progress(self.done, len(self.phases), self.history[-1])
             if self.path is not None:
                 arrays = [self.history, np.asarray(self.smoothed), *map(np.asarray, jax.tree.leaves(self.state))]
-                checkpoints.save(self.path, self.key, self.done, arrays)
+                try:
+                    checkpoints.save(self.path, self.key, self.done, arrays)
+                except OSError as error:
+                    if not self.failures:  # once is enough for the whole training
+                        warnings.warn(
+                            f"No checkpoint could be written to '{self.path}' ({error.strerror}); training goes on.",
+                            stacklevel=3,
+                        )
+                    self.failures.append(error)
         return self
 
 
@@ -251,7 +304,7 @@ def _race(runs: dict[int, _Run]) -> tuple[_Run, tuple[tuple[int, float], ...]]:
         least = min(reached[rank] for rank in runs)
         margin = MARGINS[min(stop, len(MARGINS)) - 1]
         runs = {rank: run for rank, run in runs.items() if reached[rank] <= margin * least}
-    return next(iter(runs.values())), tuple(reached.items())
+    return runs[min(runs, key=lambda rank: reached[rank])], tuple(reached.items())
 
 
 def run_phase(
@@ -272,24 +325,12 @@ def run_phase(
     return (net, state[1]), values, gradient if phase.width > 0 else None
 
 
-def total_variance(Y: Array) -> float:
-    """Return the mean squared distance of the rows of Y from their mean.
-
-    Source: bnlib.
-    """
-    return float(jnp.mean(jnp.sum((Y - Y.mean(0, keepdims=True)) ** 2, axis=1)))
-
-
-def first_order(phases: list[Phase]) -> int:
+def first_order(phases: Sequence[Phase]) -> int:
     """Return the number of Adam steps in a schedule.
 
     Source: bnlib.
     """
     return max((phase.of for phase in phases if phase.kind == "adam"), default=0)
-
-
-def _suffixed(path: Path | None, name: str) -> Path | None:
-    return None if path is None else path.with_name(f"{path.stem}.{name}{path.suffix}")
 
 
 def _progress(done: int, total: int, objective: float) -> None:
@@ -307,7 +348,9 @@ def summarise(
 
     Source: bnlib.
     """
-    decrease = float(history[-101] / history[-1] - 1.0) if len(history) > 100 else float("inf")
+    decrease = float("inf")
+    if len(history) >= 100:
+        decrease = float(history[-100] - history[-1]) / max(abs(float(history[-1])), sys.float_info.min)
     imbalance = _relative_imbalance(net)
     net = balance(net)
     mse = _error(net, X, Y)
@@ -332,17 +375,62 @@ def _relative_imbalance(net: Network) -> float:
     return float(jnp.max(jnp.abs(residual))) / largest if largest else 0.0
 
 
+@jax.custom_vjp
 def _mse(net: Network, X: Array, Y: Array, width: Array) -> Array:
-    """Evaluate the mean squared error with the kink of the activation smoothed over [-width, width]."""
+    """Evaluate the mean squared error with the kink of the activation smoothed over [-width, width].
 
-    def step(h: Array, layer: Layer, _: Any) -> tuple[Array, None]:
-        z = affine(layer, h)
-        ramp = (z + width) ** 2 / jnp.where(width > 0, 4 * width, 1.0)
-        relu = jnp.where(z > width, z, jnp.where(z > -width, ramp, 0.0))
-        return net.negative_slope * z + (1.0 - net.negative_slope) * relu, None
+    Steps are bound by memory as much as by arithmetic, so the gradient is written out: data stand in columns, and
+    one array per layer is kept, for the slope of the activation is a function of its value. X, Y and the width are
+    constants to it.
+    """
+    return _mse_forward(net, X, Y, width)[0]
 
-    h, _ = fold_layers(step, X, net)
-    return jnp.mean(jnp.sum((affine(net.last, h) - Y) ** 2, axis=1))
+
+def _mse_forward(net: Network, X: Array, Y: Array, width: Array) -> tuple[Array, Any]:
+    def up(h: Array, layer: Layer) -> tuple[Array, Array]:
+        return _activation(_columns(layer, h), width, net.negative_slope), h
+
+    h, inner = X.T, None
+    if net.first is not None:
+        h, _ = up(h, net.first)
+        h, inner = lax.scan(up, h, net.hidden)
+    error = _columns(net.last, h) - Y.T
+    return jnp.sum(error**2) / len(X), (net, X, width, inner, h, error)
+
+
+def _mse_backward(kept: Any, seed: Array) -> tuple[Network, None, None, None]:
+    net, X, width, inner, h, error = kept
+
+    def down(g: Array, at: tuple[Layer, Array]) -> tuple[Array, Layer]:
+        (W, _), h = at
+        return (W.T @ g) * _slope(h, width, net.negative_slope), (g @ h.T, g.sum(1))
+
+    g = error * (2 * seed / len(X))
+    if net.first is None:
+        return Network(None, None, (g @ X, g.sum(1)), net.negative_slope), None, None, None
+    g, last = down(g, (net.last, h))
+    g, hidden = lax.scan(down, g, (net.hidden, inner), reverse=True)
+    return Network((g @ X, g.sum(1)), hidden, last, net.negative_slope), None, None, None
+
+
+_mse.defvjp(_mse_forward, _mse_backward)
+
+
+def _columns(layer: Layer, h: Array) -> Array:
+    return layer[0] @ h + layer[1][:, None]
+
+
+def _activation(z: Array, width: Array, negative_slope: float) -> Array:
+    ramp = (z + width) ** 2 / jnp.where(width > 0, 4 * width, 1.0)
+    relu = jnp.where(z > width, z, jnp.where(z > -width, ramp, 0.0))
+    return negative_slope * z + (1.0 - negative_slope) * relu
+
+
+def _slope(h: Array, width: Array, s: float) -> Array:
+    """Return the derivative of the activation where its value is h; on the ramp it is the root of s + (1-s) h/width."""
+    ramp = (h > -s * width) & (h < width)
+    square = jnp.where(ramp, s + (1.0 - s) * h / jnp.where(width > 0, width, 1.0), 1.0)
+    return jnp.where(ramp, jnp.sqrt(square), jnp.where(h > 0, 1.0, s))
 
 
 def smoothed_objective(net: Network, X: Array, Y: Array, lam: Array, width: Array) -> Array:

@@ -4,8 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 import bnlib as bn
+from bnlib import training
+from bnlib.networks import affine, fold_layers
 
 SHORT = {"first_order_steps": 50, "stages": ((0.01, 30), (0.0, 120))}
 
@@ -97,3 +100,44 @@ def test_training_a_linear_network_reaches_the_closed_form():
     assert result.objective == pytest.approx(least, rel=1e-8)
     norm = float(bn.squared_norm(result.net))
     assert norm == pytest.approx(bn.linear_cost(np.asarray(bn.jacobian(result.net, X[0])), 3), rel=1e-6)
+
+
+def plain_mse(net, X, Y, width):
+    """The definition, differentiated by JAX."""
+
+    def step(h, layer, _):
+        z = affine(layer, h)
+        ramp = (z + width) ** 2 / jnp.where(width > 0, 4 * width, 1.0)
+        relu = jnp.where(z > width, z, jnp.where(z > -width, ramp, 0.0))
+        return net.negative_slope * z + (1.0 - net.negative_slope) * relu, None
+
+    h, _ = fold_layers(step, X, net)
+    return jnp.mean(jnp.sum((affine(net.last, h) - Y) ** 2, axis=1))
+
+
+def check_derivatives(mse, depth, slope, widths=(0.0, 0.05, 0.5)):
+    k_net, k_bias, k_x, k_y = jax.random.split(jax.random.key(depth), 4)
+    net = bn.init(k_net, 3, 5, 4, depth, negative_slope=slope)
+    X, Y = jax.random.normal(k_x, (12, 3)), jax.random.normal(k_y, (12, 4))
+    flat, unravel = ravel_pytree(net)
+    flat += 0.1 * jax.random.normal(k_bias, flat.shape)  # biases too
+
+    def derivatives(f):
+        return jax.jit(lambda v, width: [d(lambda u: f(unravel(u), X, Y, width))(v) for d in (jax.grad, jax.hessian)])
+
+    ours, plain = derivatives(mse), derivatives(plain_mse)
+    for width in map(jnp.asarray, widths):
+        np.testing.assert_allclose(mse(net, X, Y, width), plain_mse(net, X, Y, width), rtol=1e-12)
+        for a, b in zip(ours(flat, width), plain(flat, width), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(("depth", "slope"), [(1, 0.0), (2, 0.2), (5, 0.0), (5, 0.2), (5, 1.0)])
+def test_the_written_gradient_is_that_of_the_definition(depth, slope):
+    check_derivatives(training._mse, depth, slope)
+
+
+def test_a_wrong_slope_is_caught(monkeypatch):
+    monkeypatch.setattr(training, "_slope", lambda h, width, s: jnp.where(h > 0, 1.0, s))
+    with pytest.raises(AssertionError):
+        check_derivatives(training._mse, 5, 0.0)
