@@ -78,9 +78,12 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
         return [Setting(name, rank, depth, start, width, n, ridge, seed, quick) for seed in range(count)]
 
     if name == "affine-law":
-        laws = (8, 12, 16) if quick else AFFINE_DEPTHS
-        found = [settings(k, L, 40, 150, AFFINE_RIDGE) for L in laws for k in ((2,) if quick else (2, 1, 3))]
-        found += [settings(2, L, 40, 150, CONTROL / L)[: -(-count // 2)] for L in laws if L != 20 and not quick]
+        laws, half = ((8, 12, 16) if quick else AFFINE_DEPTHS), -(-count // 2)
+        found = [settings(k, L, 40, 150, AFFINE_RIDGE) for L in laws for k in (2, 1, 3) if k == 2 or not quick]
+        if quick:
+            found += [settings(k, 16, 40, 150, AFFINE_RIDGE)[:half] for k in (1, 3)]
+        else:
+            found += [settings(2, L, 40, 150, CONTROL / L)[:half] for L in laws if L != 20]
     elif name == "fig-j22":
         found = [settings(4, 13, *((50, 150) if quick else (100, 500)), 0.05 / 13, 9)]
     elif name == "symmetry":

@@ -99,7 +99,7 @@ def stale(book):
 def store(book, path):
     """Store a chapter as if it had been run."""
     notebook = run_notebooks.read_source(path, book.root)
-    stamp = freshness.stamp(notebook, book.library, book.lock)
+    stamp = freshness.stamp(notebook, book.library, book.lock, book.manifests)
     for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
         cell.execution_count = number
         cell.outputs = [new_output("stream", name="stdout", text=f"output {number}\n")]
