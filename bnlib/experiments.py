@@ -83,7 +83,7 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
         if quick:
             found += [settings(k, 16, 40, 150, AFFINE_RIDGE)[:half] for k in (1, 3)]
         else:
-            found += [settings(2, L, 40, 150, CONTROL / L)[:half] for L in laws if L != 20]
+            found += [settings(2, L, 40, 150, CONTROL / L) for L in laws if L != 20]
     elif name == "fig-j22":
         found = [settings(4, 13, *((50, 150) if quick else (100, 500)), 0.05 / 13, 9)]
     elif name == "symmetry":

@@ -15,10 +15,7 @@ from bnlib.experiments import Setting
 from notebook_checks import ROOT
 from run_notebooks import Book, state, status_page
 
-TINY = (
-    *(Setting("affine-law", 1, 4, 4, 6, 15, 0.002, seed) for seed in range(2)),
-    *(Setting("affine-law", 1, 6, 4, 6, 15, 0.002, seed) for seed in range(1, 3)),
-)
+TINY = tuple(Setting("affine-law", 1, 6, 4, 6, 15, 0.002, seed) for seed in range(4))
 PROBE = paper_scale.probe
 
 
@@ -93,11 +90,9 @@ def test_the_small_grid_has_the_data_of_the_chapters_quick_one():
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """An experiment of four small nets, two of them with inserted layers."""
+    """An experiment of four small nets with inserted layers."""
     monkeypatch.setattr(experiments, "plan", lambda name, quick=False, seeds=None: TINY if name == "affine-law" else ())
-    stages = ((0.003, 20), (0.0, 20))
-    how = {True: {"stages": stages}, False: {"stages": stages, "depth": 6}}
-    monkeypatch.setattr(experiments, "schedule", lambda s: how[s.depth == s.start_depth])
+    monkeypatch.setattr(experiments, "schedule", lambda s: {"stages": ((0.003, 20), (0.0, 20)), "depth": 6})
     monkeypatch.setattr("bnlib.training.SHALLOW", ((0.01, 30),))
     monkeypatch.setattr(experiments, "NAMES", ("affine-law",))
     # The true one compiles two programs.
@@ -112,8 +107,8 @@ def test_results_have_a_manifest_and_no_weights(tiny, tmp_path, capsys):
     assert paper_scale.main(["affine-law"], tmp_path) == 0
     content = read(tmp_path)
     manifest = content["manifest"]
-    assert (manifest["stored"], manifest["planned"], manifest["seeds"]) == (4, 4, [0, 1, 2])
-    assert manifest["settings"]["depth"] == [4, 6]
+    assert (manifest["stored"], manifest["planned"], manifest["seeds"]) == (4, 4, [0, 1, 2, 3])
+    assert manifest["settings"]["depth"] == [6]
     (run,) = manifest["runs"]
     assert run["command"] == "python scripts/paper_scale.py affine-law"
     assert run["device"].startswith("cpu")
@@ -124,7 +119,7 @@ def test_results_have_a_manifest_and_no_weights(tiny, tmp_path, capsys):
 
     records = experiments.load("affine-law", tmp_path / "affine-law.json")
     assert [paper_scale.setting_of(r) for r in records] == list(TINY)
-    assert {len(r["weights"]) for r in records} == {4, 6}
+    assert {len(r["weights"]) for r in records} == {6}
     # First seeds only: it is expensive.
     assert [("stationarity" in r) for r in records] == [True, False, False, False]
     assert max(np.size(value) for r in records for value in r.values()) <= 6 * 10
@@ -146,7 +141,7 @@ def test_a_killed_run_continues_with_the_same_result(tiny, tmp_path, monkeypatch
 
     def dying(phase, *rest):
         seen.append(phase)
-        if [p.steps for p in seen].count(30) == 1 and phase.width == 0 and phase.kind != "adam":
+        if [p.steps for p in seen].count(30) == 3 and phase.width == 0 and phase.kind != "adam":
             raise KeyboardInterrupt
         return run_phase(phase, *rest)
 
