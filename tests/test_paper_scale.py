@@ -88,6 +88,13 @@ def test_the_small_grid_has_the_data_of_the_chapters_quick_one():
     assert np.array_equal(experiments.task(quick).Y, experiments.task(small).Y)
 
 
+def test_a_wheel_finds_the_results_beside_the_module(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "__file__", str(tmp_path / "bnlib" / "experiments.py"))
+    assert experiments.folder() == tmp_path / "results"
+    (tmp_path / "bnlib" / "results").mkdir(parents=True)
+    assert experiments.folder() == tmp_path / "bnlib" / "results"
+
+
 @pytest.fixture
 def tiny(monkeypatch):
     """An experiment of four small nets with inserted layers."""

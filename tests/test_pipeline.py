@@ -147,6 +147,25 @@ def test_data_file_counts_for_the_module_that_names_it(stored):
     assert stale(stored).keys() == {"03_d"}
 
 
+def test_results_count_for_the_chapter_that_loads_them(stored):
+    def store_results(name, checksum):
+        path = stored.root / "results" / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        manifest = {"sha256": checksum, "planned": 2, "stored": 1, "seeds": [0], "runs": []}
+        path.write_text(json.dumps({"manifest": manifest, "records": []}))
+
+    path = stored.root / "notebooks" / "04_r.md"
+    path.write_text(chapter("import bnlib as bn", 'r = bn.fit.load("a-law")'))
+    store_results("a-law", "1")
+    store(stored, path)
+    assert stale(stored) == {}
+    store_results("b-law", "2")
+    assert stale(stored) == {}
+    store_results("a-law", "2")
+    assert stale(stored) == {"04_r": ["the results of a-law changed"]}
+    assert "| `a-law` | 1 of 2 | 1 |" in run_notebooks.status_page({}, stored.manifests)
+
+
 def test_locked_version_makes_every_chapter_stale(stored):
     stored.lock.write_text(stored.lock.read_text().replace("jax==1.0", "jax==1.1"))
     assert stale(stored) == {name: ["jax went from 1.0 to 1.1"] for name in ("01_a", "02_b", "03_d")}
