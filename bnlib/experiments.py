@@ -78,9 +78,12 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
         return [Setting(name, rank, depth, start, width, n, ridge, seed, quick) for seed in range(count)]
 
     if name == "affine-law":
-        laws = (8, 12, 16) if quick else AFFINE_DEPTHS
-        found = [settings(k, L, 40, 150, AFFINE_RIDGE) for L in laws for k in ((2,) if quick else (2, 1, 3))]
-        found += [settings(2, L, 40, 150, CONTROL / L)[: -(-count // 2)] for L in laws if L != 20 and not quick]
+        laws = (8, 16) if quick else AFFINE_DEPTHS
+        found = [settings(k, L, 40, 150, AFFINE_RIDGE) for L in laws for k in (2, 1, 3) if k == 2 or not quick]
+        if quick:
+            found += [settings(k, 16, 40, 150, AFFINE_RIDGE)[:1] for k in (1, 3)]
+        else:
+            found += [settings(2, L, 40, 150, CONTROL / L) for L in laws if L != 20]
     elif name == "fig-j22":
         found = [settings(4, 13, *((50, 150) if quick else (100, 500)), 0.05 / 13, 9)]
     elif name == "symmetry":
@@ -88,7 +91,7 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
         found = [settings(2, depth, width, n, ridge)]
     else:
         small = quick or name == "fig-j23-small"
-        depths, ridges = ((4, 8, 16), (0.002, 0.032)) if quick else (GRID_DEPTHS, GRID_RIDGES)
+        depths, ridges = ((8, 16), (0.002, 0.032)) if quick else (GRID_DEPTHS, GRID_RIDGES)
         found = [settings(2, L, *((40, 150) if small else (200, 1000)), r) for r in ridges for L in depths]
         # The whole grid for one seed before the next.
         found = [list(group) for group in zip(*found, strict=True)]

@@ -168,13 +168,23 @@ def _is_name(node: ast.AST, names: set[str]) -> bool:
     return isinstance(node, ast.Name) and node.id in names
 
 
-def stamp(notebook: nbformat.NotebookNode, library: Library, lock: Path) -> dict[str, Any]:
+def results_read(notebook: nbformat.NotebookNode, manifests: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Return the checksums of the stored results that a chapter's code names."""
+    source = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    return {name: entry["sha256"] for name, entry in manifests.items() if f'load("{name}"' in source}
+
+
+def stamp(
+    notebook: nbformat.NotebookNode, library: Library, lock: Path, manifests: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
     """Return what the outputs of a notebook depend on."""
-    return {
+    depends = {
         "code": code_hash(notebook),
         "library": library.hashes(library.reach(notebook)),
         "lock": locked_versions(lock),
     }
+    results = results_read(notebook, manifests)
+    return depends | {"results": results} if results else depends
 
 
 def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
@@ -186,6 +196,8 @@ def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     if changed:
         reasons.append(f"the library changed in {', '.join(changed)}")
+    old, new = stored.get("results", {}), wanted.get("results", {})
+    reasons += [f"the results of {name} changed" for name in new if old.get(name) != new[name]]
     old, new = stored.get("lock", {}), wanted["lock"]
     reasons += [f"{name} went from {old.get(name)} to {new[name]}" for name in new if old.get(name) != new[name]]
     return reasons

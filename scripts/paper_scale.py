@@ -159,6 +159,7 @@ def probe(settings: Sequence[Setting]) -> Cost:
         begin = time.perf_counter()
         program = compiled.compile()
         compilation = max(compilation, time.perf_counter() - begin)
+        jax.block_until_ready(program(*single))
         begin = time.perf_counter()
         jax.block_until_ready(program(*single))
         times[depth] = (time.perf_counter() - begin) / PROBE_ITERATIONS
@@ -236,23 +237,21 @@ def run(results: Results, options: argparse.Namespace, arguments: Sequence[str],
     estimate, begin = cost.total(pending, devices), time.perf_counter()
     say(
         f"On {devices} device{'s' * (devices > 1)} ({jax.devices()[0].device_kind}) that takes about {span(estimate)} "
-        f"and {memory(pending):.1g} GB of memory for each device."
+        f"and {memory(pending):.1g} GB of memory for each device, besides 1 to 3 GB for JAX and its compiler."
     )
     if options.dry_run:
         return False
-    current = this_run(arguments)
-    left = list(pending)
+    current, left, rest = this_run(arguments), list(pending), estimate
     for part in chunks(pending, devices):
-        spent = time.perf_counter() - begin
-        # What is done corrects the estimate.
-        share = sum(map(cost.seconds, left)) / sum(map(cost.seconds, pending))
-        rest = estimate * share if share == 1 else spent * share / (1 - share)
-        if time.perf_counter() + rest * max(map(cost.seconds, part)) / sum(map(cost.seconds, left)) > deadline:
+        if time.perf_counter() + rest * cost.total(part, devices) / cost.total(left, devices) > deadline:
             say(f"{results.name}: the time is up; {len(left)} trainings are pending.")
             return False
         records += train_chunk(part, results.scratch)
         left = [setting for setting in left if setting not in part]
-        current |= {"trained": current["trained"] + len(part), "seconds": round(time.perf_counter() - begin, 1)}
+        spent = time.perf_counter() - begin
+        # What is done corrects the estimate.
+        rest = cost.total(left, devices) * spent / cost.total([s for s in pending if s not in left], devices)
+        current |= {"trained": current["trained"] + len(part), "seconds": round(spent, 1)}
         results.store(records, [*runs, current])
         for record in records[-len(part) :]:
             say(f"[{len(wanted) - len(left)}/{len(wanted)}] {describe(record)}; {span(rest)} left")
@@ -273,6 +272,9 @@ def main(arguments: Sequence[str] | None = None, folder: Path = ROOT / "results"
     deadline = time.perf_counter() + 60 * options.minutes
     names = experiments.NAMES if options.experiment == "all" else [options.experiment]
     try:
+        for missing in (Results(name, folder) for name in experiments.NAMES):
+            if not missing.path.exists() and not options.dry_run:
+                missing.store([], [])  # so that the status page can call it pending
         complete = [run(Results(name, folder, options.quick), options, arguments, deadline) for name in names]
     except ValueError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)

@@ -2,7 +2,8 @@
 
 A chapter is edited as notebooks/NN_slug.md; its notebook keeps the outputs. A chapter whose code, library and
 locked versions are those of its stored outputs is not run again: its notebook is only rebuilt from the text.
-A run also records its seconds (results/runtimes.json, book/status.md) and its measurements (claims.yml).
+A run also records its seconds (results/runtimes.json, book/status.md) and its measurements (claims.yml). A chapter
+that reads stored results (results/*.json) is stale when they change.
 
     python scripts/run_notebooks.py            run what is stale
     python scripts/run_notebooks.py --all      run everything
@@ -74,8 +75,15 @@ class Book:
         return self.root / "results" / "runtimes.json"
 
     @property
+    def manifests(self) -> dict[str, dict[str, Any]]:
+        """What is known of the runs at the papers' scale, by experiment."""
+        files = sorted((self.root / "results").glob("*.json"))
+        contents = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
+        return {name: content["manifest"] for name, content in contents.items() if "manifest" in content}
+
+    @property
     def status(self) -> Path:
-        """The page made from the runtimes."""
+        """The page made from the runtimes and the manifests."""
         return self.root / "book" / "status.md"
 
 
@@ -203,19 +211,35 @@ def machine() -> dict[str, Any]:
     }
 
 
-def status_page(runtimes: dict[str, dict[str, Any]]) -> str:
-    """Return the page that tells how long each chapter took."""
+def status_page(runtimes: dict[str, dict[str, Any]], manifests: dict[str, dict[str, Any]]) -> str:
+    """Return the page that tells how long each chapter took and which runs at the papers' scale are done."""
     rows = "".join(
         f"| [](../notebooks/{chapter}.ipynb) | {run['seconds']:.0f} | {run['cpus']} | {run['platform']} "
         f"| {run['python']} | {run['jax']} |\n"
         for chapter, run in sorted(runtimes.items())
     )
+    stored = "".join(
+        f"| `{name}` | {state(entry)} | {len(entry['seeds'])} | {sum(r['seconds'] for r in entry['runs']) / 60:.0f} "
+        f"| {', '.join(sorted({r['device'] for r in entry['runs']}))} |\n"
+        for name, entry in sorted(manifests.items())
+    )
     return (
         "# How long the chapters take\n\n"
         "Written by `scripts/run_notebooks.py` when it runs a chapter at quick scale, in a fresh kernel\n"
         "that imports and compiles everything anew. This site shows those runs, outputs included.\n\n"
-        "| Chapter | Seconds | CPUs | Platform | Python | JAX |\n| :-- | --: | --: | :-- | :-- | :-- |\n" + rows
+        "| Chapter | Seconds | CPUs | Platform | Python | JAX |\n| :-- | --: | --: | :-- | :-- | :-- |\n"
+        + rows
+        + "\n## Runs at the papers' scale\n\n"
+        "`scripts/paper_scale.py` makes these and keeps singular values, norms and diagnostics in `results/`. What is\n"
+        "pending waits for someone with the time: the same command runs what is left.\n\n"
+        "| Experiment | Trainings | Seeds | Minutes | Device |\n| :-- | :-- | --: | --: | :-- |\n" + stored
     )
+
+
+def state(manifest: dict[str, Any]) -> str:
+    """Say how much of an experiment is stored."""
+    stored, planned = manifest["stored"], manifest["planned"]
+    return "pending" if not stored else f"all {planned}" if stored == planned else f"{stored} of {planned}"
 
 
 def record_runtime(book: Book, chapter: Path, seconds: float) -> None:
@@ -225,14 +249,14 @@ def record_runtime(book: Book, chapter: Path, seconds: float) -> None:
     names = {path.stem for path in book.chapters}
     kept = {name: run for name, run in sorted(stored.items()) if name in names}
     write(book.runtimes, json.dumps(kept, indent=1) + "\n")
-    write(book.status, status_page(kept))
+    write(book.status, status_page(kept, book.manifests))
 
 
 def check_chapter(book: Book, path: Path) -> list[str]:
     """Say what is wrong with a stored chapter; an empty list when it stands."""
     notebook = read_source(path, book.root)
     stored = read_stored(path)
-    reasons = stale_reasons(stored, stamp(notebook, book.library, book.lock))
+    reasons = stale_reasons(stored, stamp(notebook, book.library, book.lock, book.manifests))
     if not reasons and stored is not None:
         rebuild(notebook, stored)
         same_text = source_text(notebook) == path.read_text(encoding="utf-8")
@@ -244,7 +268,7 @@ def check_chapter(book: Book, path: Path) -> list[str]:
 def run_chapter(book: Book, path: Path, force: bool) -> None:
     """Bring one chapter's notebook up to date, running it only when it is stale or when told to."""
     notebook = read_source(path, book.root)
-    wanted = stamp(notebook, book.library, book.lock)
+    wanted = stamp(notebook, book.library, book.lock, book.manifests)
     stored = read_stored(path)
     reasons = ["told to"] if force else stale_reasons(stored, wanted)
     if reasons:
@@ -286,6 +310,9 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         except (ChapterError, SyntaxError) as error:
             print(f"{path.stem}: {error}.", file=sys.stderr, flush=True)
             failed = True
+    if not options.check and book.runtimes.exists():
+        runtimes = json.loads(book.runtimes.read_text(encoding="utf-8"))
+        write(book.status, status_page(runtimes, book.manifests))
     return 1 if failed else 0
 
 

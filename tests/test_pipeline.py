@@ -99,7 +99,7 @@ def stale(book):
 def store(book, path):
     """Store a chapter as if it had been run."""
     notebook = run_notebooks.read_source(path, book.root)
-    stamp = freshness.stamp(notebook, book.library, book.lock)
+    stamp = freshness.stamp(notebook, book.library, book.lock, book.manifests)
     for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
         cell.execution_count = number
         cell.outputs = [new_output("stream", name="stdout", text=f"output {number}\n")]
@@ -145,6 +145,25 @@ def test_prose_changes_make_nothing_stale(stored):
 def test_data_file_counts_for_the_module_that_names_it(stored):
     (stored.root / "bnlib" / "book.mplstyle").write_text("lines.linewidth: 2\n")
     assert stale(stored).keys() == {"03_d"}
+
+
+def test_results_count_for_the_chapter_that_loads_them(stored):
+    def store_results(name, checksum):
+        path = stored.root / "results" / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        manifest = {"sha256": checksum, "planned": 2, "stored": 1, "seeds": [0], "runs": []}
+        path.write_text(json.dumps({"manifest": manifest, "records": []}))
+
+    path = stored.root / "notebooks" / "04_r.md"
+    path.write_text(chapter("import bnlib as bn", 'r = bn.fit.load("a-law")'))
+    store_results("a-law", "1")
+    store(stored, path)
+    assert stale(stored) == {}
+    store_results("b-law", "2")
+    assert stale(stored) == {}
+    store_results("a-law", "2")
+    assert stale(stored) == {"04_r": ["the results of a-law changed"]}
+    assert "| `a-law` | 1 of 2 | 1 |" in run_notebooks.status_page({}, stored.manifests)
 
 
 def test_locked_version_makes_every_chapter_stale(stored):

@@ -68,3 +68,44 @@ def test_keys_and_sizes_give_other_data():
 def test_bad_sizes_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         bn.tasks.latent_task(jax.random.key(0), **({"n": 5} | change))
+
+
+def check_one_code(task):
+    """Raise unless the outputs follow a curve: in the order of the first code, and no other, they change little."""
+    by_input = task._replace(latent=task.X)
+    assert roughness(task, 0) < 0.2 * roughness(by_input, 0)
+
+
+def test_the_composed_task_has_the_stated_rank_and_moments():
+    task = bn.tasks.composed_task(jax.random.key(0), 100, n_test=200)
+    assert task.X.shape == task.Y.shape == (100, 50)
+    assert (task.rank, task.latent.shape) == (4, (100, 4))
+    Y = np.vstack([task.Y, task.Y_test])
+    np.testing.assert_allclose(Y.mean(0), 0, atol=1e-12)
+    assert np.mean(np.sum(Y**2, axis=1)) == pytest.approx(4.0)
+    check_one_code(bn.tasks.composed_task(jax.random.key(1), 400, rank=1, d=10))
+    with pytest.raises(AssertionError):
+        check_one_code(bn.tasks.composed_task(jax.random.key(1), 400, rank=2, d=10))
+    with pytest.raises(ValueError, match="rank is 6, but it can be at most d = 5"):
+        bn.tasks.composed_task(jax.random.key(0), 5, rank=6, d=5)
+
+
+def check_invariant(task):
+    """Raise unless the outputs are affine in (s, t, st, sin, cos), which do not know the angle."""
+    s, t, _ = np.asarray(task.latent).T
+    basis = np.stack([s**0, s, t, s * t, np.sin(np.pi * s), np.cos(np.pi * t)], axis=1)
+    np.testing.assert_allclose(basis @ np.linalg.lstsq(basis, task.Y, rcond=None)[0], task.Y, atol=1e-10)
+
+
+def test_the_symmetry_task_does_not_see_the_rotation():
+    task = bn.tasks.symmetry_task(jax.random.key(0), 100, n_test=200)
+    Y = np.vstack([task.Y, task.Y_test])
+    np.testing.assert_allclose(Y.mean(0), 0, atol=1e-12)
+    assert np.mean(np.sum(Y**2, axis=1)) == pytest.approx(2.0)
+    np.testing.assert_allclose(task.X, bn.tasks.rotated_pair(*task.latent.T), atol=1e-12)
+    turned = bn.tasks.rotated_pair(task.latent[:, 0], task.latent[:, 1], task.latent[:, 2] + 0.7)
+    turn = np.array([[np.cos(0.7), -np.sin(0.7)], [np.sin(0.7), np.cos(0.7)]])
+    np.testing.assert_allclose(turned, task.X @ np.kron(np.eye(2), turn).T, atol=1e-12)
+    check_invariant(task)
+    with pytest.raises(AssertionError):
+        check_invariant(task._replace(Y=task.Y + task.latent[:, 2:]))
