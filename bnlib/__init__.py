@@ -3,8 +3,17 @@
 from . import claims, tasks
 from .certificates import BottleneckCertificate, NTKCertificate, bottleneck_certificate, ntk_certificate
 from .claims import check
-from .constructions import add, balance, balance_residual, compose, deepen, linear_network
-from .costs import linear_cost, linear_expansion, lower_bound, optimality_gap, schatten, squared_norm
+from .constructions import add, balance, balance_residual, compose, deepen, linear_network, padded
+from .costs import (
+    linear_cost,
+    linear_expansion,
+    lower_bound,
+    optimality_gap,
+    r1_bracket,
+    schatten,
+    squared_norm,
+    subadditivity,
+)
 from .networks import (
     Activations,
     Network,

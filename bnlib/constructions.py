@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array, lax
 
 from . import _checks, _svd
-from .networks import Network, activations, fold_layers, fold_layers_back, from_layers
+from .networks import Network, activations, apply, fold_layers, fold_layers_back, from_layers
 
 
 def linear_network(A: Any, depth: int, *, domain: Any = None) -> Network:
@@ -130,7 +130,7 @@ def deepen(net: Network, depth: int, *, rank: int | None = None, X: Any = None) 
     return from_layers(layers, negative_slope=net.negative_slope)
 
 
-def compose(f: Network, g: Network, *, shift: Any = None) -> Network:
+def compose(f: Network, g: Network, *, shift: Any = None, domain: Any = None) -> Network:
     r"""Concatenate two networks: the result has depth L_f + L_g and computes :math:`f(\sigma(g(x)+s)-s)`.
 
     This is f(g(x)) wherever g(x) + s >= 0. Without a shift the squared norm is the sum of the two.
@@ -138,9 +138,11 @@ def compose(f: Network, g: Network, *, shift: Any = None) -> Network:
     Args:
         f, g: networks with the same activation, g.d_out equal to f.d_in.
         shift: vector s of shape (g.d_out,), or None for zero.
+        domain: points (N, g.d_in) at which g(x) + s >= 0 is checked; None for no check.
 
     Raises:
-        ValueError: dimensions or activations that do not match.
+        ValueError: dimensions or activations that do not match, or a point of the domain at which a coordinate of
+            g(x) + s is negative, so that a ReLU would cut it off.
 
     Example:
         >>> f = from_layers([([[2.0]], [1.0])])
@@ -156,6 +158,13 @@ def compose(f: Network, g: Network, *, shift: Any = None) -> Network:
     if s.shape != (g.d_out,):
         raise ValueError(f"shift must have shape ({g.d_out},), but its shape is {s.shape}.")
     _checks.finite("shift", s)
+    if domain is not None and slope < 1.0:
+        codes = np.asarray(apply(g, domain) + s[None, :])
+        if (least := float(codes.min())) < -1e-12 * float(np.abs(codes).max()):
+            raise ValueError(
+                f"g(domain) + shift is not positive: coordinate {int(np.argmin(codes.min(axis=0)))} goes down to "
+                f"{least:.3g}, and the ReLU between g and f would cut it off. A larger shift, at its price, avoids it."
+            )
     (Wg, bg), (Wf, bf) = g.layers[-1], f.layers[0]
     layers = [*g.layers[:-1], (Wg, bg + s), (Wf, bf - Wf @ s), *f.layers[1:]]
     return from_layers(layers, negative_slope=slope)
@@ -355,3 +364,50 @@ def _drop_dead(net: Network) -> Network:
         (net.last[0] * alive[-1][None, :], net.last[1]),
         net.negative_slope,
     )
+
+
+def padded(h: Network, g: Network, depth: int, *, domain: Any, shift: Any = None) -> Network:
+    r"""Join an encoder g into R^k and a decoder h by identity layers that carry the code :math:`g(x)+s\ge 0`.
+
+    .. math:: f_\theta = h\circ g \text{ on } \{x: g(x)+s\ge 0\},\qquad
+              \|\theta\|^2 = (L-L_g-L_h)\,k + \|\theta_g'\|^2+\|\theta_h'\|^2
+
+    where the primes add s to the last bias of g and :math:`-W_1s` to the first bias of h. Neurons of the code that
+    nothing feeds are not carried and cost nothing.
+
+    Args:
+        h, g: decoder and encoder, with the same activation and g.d_out equal to h.d_in.
+        depth: number L of weight matrices, at least L_g + L_h.
+        domain: points (N, d_in) on which the code must not be negative, for instance corners or samples of Omega.
+        shift: vector s of shape (k,); None for the least one that serves these points.
+
+    Raises:
+        ValueError: the code is negative at a point of the domain, h or g is no network (so perhaps not piecewise
+            linear), or dimensions, activations or depth do not fit.
+
+    Example:
+        >>> one = from_layers([([[1.0]], None)])
+        >>> net = padded(one, one, 6, domain=[[-1.0], [1.0]])
+        >>> net.depth, [float(W[0, 0]) for W, b in net.layers], [float(b[0]) for W, b in net.layers]
+        (6, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 0.0, 0.0, 0.0, -1.0])
+
+    Source: theory id rank-sandwich; chapter: rank.
+    """
+    if not (isinstance(h, Network) and isinstance(g, Network)):
+        raise ValueError(
+            "h and g must be networks. A map that is not continuous and piecewise linear with finitely many pieces is "
+            "represented by none, so the upper bound does not apply to it."
+        )
+    depth = _checks.integer("depth", depth, g.depth + h.depth)
+    code = np.asarray(apply(g, _checks.points("domain", domain, g.d_in)))
+    s = np.maximum(0.0, -code.min(axis=0)) if shift is None else shift
+    layers = compose(h, g, shift=s).layers
+    if np.any(bad := np.min(code + np.asarray(s)[None, :], axis=1) < 0):
+        raise ValueError(
+            f"The shifted code g(x) + s is negative at row {int(np.argmax(bad))} of the domain, where a ReLU would cut "
+            "it off: the image of the domain must lie in the positive orthant."
+        )
+    W, b = layers[g.depth - 1]
+    carry = jnp.diag((jnp.any(W != 0, axis=1) | (b != 0)).astype(W.dtype))
+    layers[g.depth : g.depth] = [(carry, jnp.zeros_like(b))] * (depth - len(layers))
+    return from_layers(layers, negative_slope=g.negative_slope)

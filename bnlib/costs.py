@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from . import _checks, _svd
-from .networks import Network, jacobian
+from .networks import Network, apply, jacobian
 
 
 def squared_norm(net: Network) -> Any:
@@ -99,6 +99,44 @@ def _linear_expansion(A: Any) -> tuple[float, float, float]:
 
 
 @_checks.float64
+def subadditivity(A: Any, B: Any, operation: str) -> tuple[float, float]:
+    r"""Return how far the second and the third coefficient of two matrices are from adding up.
+
+    .. math:: \bigl(r_1(A)+r_1(B)-r_1(AB),\ \sqrt{r_2(A)}+\sqrt{r_2(B)}-\sqrt{r_2(AB)}\bigr)
+
+    for ``"compose"``, and :math:`\bigl(r_1(A)+r_1(B)-r_1(A+B),\ r_2(A)+r_2(B)-r_2(A+B)\bigr)` for ``"add"``. The first
+    number is never negative, and where it is zero the second is not either.
+
+    Args:
+        A, B: matrices.
+        operation: ``"compose"`` or ``"add"``.
+
+    Raises:
+        ValueError: another operation, or ranks that are undecided, differ in A, B and AB, or do not add in A + B.
+
+    Example:
+        >>> subadditivity([[2.0]], [[3.0]], "compose")[0] < 1e-12
+        True
+
+    Source: theory ids linear-r1, r2-subadditive.
+    """
+    A, B = _checks.matrix("A", A), _checks.matrix("B", B)
+    if operation not in ("compose", "add"):
+        raise ValueError(f"operation must be 'compose' or 'add', but it is {operation!r}.")
+    adding = operation == "add"
+    if A.shape != B.shape if adding else A.shape[1] != B.shape[0]:
+        raise ValueError(f"A and B have shapes {A.shape} and {B.shape}, which do not {operation}.")
+    (ra, a1, a2), (rb, b1, b2), (rc, c1, c2) = map(linear_expansion, (A, B, A + B if adding else A @ B))
+    if adding and rc != ra + rb:
+        raise ValueError(
+            f"The ranks do not add: A and B have ranks {ra:.0f} and {rb:.0f}, but A + B has rank {rc:.0f}."
+        )
+    if not adding and not ra == rb == rc:
+        raise ValueError(f"The ranks are not equal: A, B and AB have ranks {ra:.0f}, {rb:.0f} and {rc:.0f}.")
+    return a1 + b1 - c1, a2 + b2 - c2 if adding else a2**0.5 + b2**0.5 - c2**0.5
+
+
+@_checks.float64
 def lower_bound(net: Network, X: Any) -> float:
     r"""Return :math:`\max_{x\in X} L\,\|J(x)\|_{S_{2/L}}^{2/L}`, below every network that equals this one near X.
 
@@ -137,3 +175,47 @@ def optimality_gap(net: Network, X: Any) -> float:
     Source: theory id schatten-bound.
     """
     return float(squared_norm(net)) - lower_bound(net, X)
+
+
+@_checks.float64
+def r1_bracket(net: Network, X: Any, rank: int, *, target: Any = None) -> tuple[float, float]:
+    r"""Return two numbers with :math:`R(f;\Omega,L)-Lk` between them, k the rank of f.
+
+    .. math:: \max_{x\in X} L\sum_{i\le k}\bigl(s_i(J(x))^{2/L}-1\bigr)\le R(f;\Omega,L)-Lk\le\|\theta\|^2-Lk
+
+    As the depth grows the middle tends to the second coefficient of f.
+
+    Args:
+        net: a network that equals f on the domain.
+        X: inputs (N, d_in) in the interior of the domain and away from kinks.
+        rank: k, the first coefficient of f.
+        target: values (N, d_out) of f at X, to be checked; None for f the network's own function.
+
+    Raises:
+        ValueError: a Jacobian of rank above k, Jacobians all of rank below k, or a network that misses the target.
+
+    Example:
+        >>> from bnlib import from_layers
+        >>> r1_bracket(from_layers([([[1.0]], [1.0]), ([[1.0]], None)]), [[1.0]], 1)
+        (0.0, 1.0)
+
+    Source: theory ids jacobian-bound, r1-bracket.
+    """
+    X, k = _checks.points("X", X, net.d_in), _checks.integer("rank", rank, 0)
+    if target is not None:
+        target = _checks.points("target", target, net.d_out)
+        if target.shape[0] != X.shape[0]:
+            raise ValueError(f"target has {target.shape[0]} rows, but X has {X.shape[0]}.")
+        miss = float(jnp.max(jnp.abs(apply(net, X) - target)))
+        if miss > 1e-9 * max(1.0, float(jnp.max(jnp.abs(target)))):
+            raise ValueError(
+                f"The network misses the target by {miss:.3g}. Both bounds are about the function of a network, which "
+                "is piecewise linear with finitely many pieces; another function can only be approximated by one."
+            )
+    J = jacobian(net, X)
+    s = jnp.linalg.svd(J, compute_uv=False)
+    ranks = jnp.sum(s > _svd.tolerance(s, J.shape, net.depth), axis=-1)
+    if (most := int(jnp.max(ranks))) != k:
+        raise ValueError(f"The rank is given as {k}, but the Jacobian at the inputs X has rank up to {most}.")
+    terms = jnp.sum(_svd.powers(s, 2.0 / net.depth, J.shape, net.depth), axis=-1)
+    return net.depth * float(jnp.max(terms) - k), float(squared_norm(net)) - net.depth * k

@@ -22,8 +22,9 @@ from .training import quasi_newton, smoothed_objective
 
 
 class Stationarity(NamedTuple):
-    r"""Hold what ``stationarity`` returns; the first two are relative to :math:`2\lambda\|\theta\|`
-    (absolute for a network of zeros).
+    r"""Hold what ``stationarity`` returns; the first two are relative to :math:`2\lambda\|\theta\|`.
+
+    For a network of zeros they are absolute.
 
     Attributes:
         gradient: norm of the gradient that autodiff returns.

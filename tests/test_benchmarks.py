@@ -1,0 +1,35 @@
+"""Every benchmark runs at toy size and stores what it measured; how fast it was is nobody's business here."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from notebook_checks import ROOT
+
+CASES = ["machine", "steps", "depth", "ensembles", "time_to_target", "time_to_target --polish"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_benchmark_runs_at_toy_size(case):
+    name, *flags = case.split()
+    tiny = [] if name == "machine" else ["--tiny"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *tiny, *flags]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_every_benchmark_is_tried():
+    names = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+    assert names == {case.split()[0] for case in CASES} | {"certificates"}  # which has no toy size
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "results" / "benchmarks").glob("*.json")), ids=lambda path: path.stem)
+def test_stored_results_name_the_machine(path):
+    machine = json.loads(path.read_text(encoding="utf-8"))["machine"]
+    assert {"cpu", "cores", "device", "per", "versions"} <= machine.keys()
+    assert machine["versions"]["jax"]
