@@ -32,6 +32,9 @@ CHECKER = jsonschema.validators.extend(VALIDATOR, type_checker=VALIDATOR.TYPE_CH
 ANCHOR = re.compile(r"^\((claim-[a-z0-9-]+)\)=\s*$", re.M)
 EXPECTED = [
     "two-dimensions",
+    "adam-stalls",
+    "clarke",
+    "stationary-points",
     "balance",
     "schatten-bound",
     "linear-cost",
