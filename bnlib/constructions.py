@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.scipy.linalg import cho_solve
 
 from . import _checks, _svd
 from .networks import Network, activations, apply, fold_layers, fold_layers_back, from_layers
@@ -243,17 +244,17 @@ def _outgoing(net: Network) -> Array:
     return jnp.concatenate([jnp.sum(net.hidden[0] ** 2, axis=-2), jnp.sum(net.last[0] ** 2, axis=-2)[None]])
 
 
-def balance(net: Network, *, tolerance: float = 1e-12, max_sweeps: int = 100_000) -> Network:
+def balance(net: Network, *, tolerance: float = 1e-12, max_steps: int = 100) -> Network:
     r"""Rescale every neuron so that its incoming and outgoing norms agree; the function does not change.
 
-    First every neuron that lies on no path of non-zero weights from an input or a bias to an output is zeroed,
-    then sweeps of :math:`t_i=(B_i/A_i)^{1/4}` over odd and even layers find the unique minimum of the squared norm
-    over all positive rescalings. This is done in float64, whatever the type of the network, which comes back in it.
+    First every neuron that lies on no path of non-zero weights from an input or a bias to an output is zeroed. Then
+    Newton's method finds the unique minimum of the squared norm over all rescalings by :math:`e^{\tau_i}`, a convex
+    function of tau. This is done in float64, whatever the type of the network, which comes back in it.
 
     Args:
         net: the network.
         tolerance: largest balance residual accepted, relative to the largest squared norm of a neuron.
-        max_sweeps: sweeps after which to give up; about 3 L^2 are needed at depth L.
+        max_steps: Newton steps after which to give up.
 
     Raises:
         RuntimeError: the tolerance is not reached.
@@ -268,32 +269,62 @@ def balance(net: Network, *, tolerance: float = 1e-12, max_sweeps: int = 100_000
     if net.first is None or net.hidden is None:
         return net
     dtype = net.last[0].dtype
-    return jax.tree.map(lambda a: jnp.asarray(np.asarray(a).astype(dtype)), _balance(net, tolerance, max_sweeps))
+    return jax.tree.map(lambda a: jnp.asarray(np.asarray(a).astype(dtype)), _balance(net, tolerance, max_steps))
 
 
 @_checks.float64
-def _balance(net: Network, tolerance: float, max_sweeps: int) -> Network:
-    net, done = _sweeps(_drop_dead(net), tolerance, max_sweeps)
+def _balance(net: Network, tolerance: float, max_steps: int) -> Network:
+    net, done = _newton(_drop_dead(net), tolerance, max_steps)
     if not done:
-        raise RuntimeError(f"Balancing did not reach the tolerance {tolerance} in {max_sweeps} sweeps.")
+        raise RuntimeError(f"Balancing did not reach the tolerance {tolerance} in {max_steps} Newton steps.")
     return net
 
 
 @jax.jit
-def _sweeps(net: Network, tolerance: Array, max_sweeps: Array) -> tuple[Network, Array]:
-    """Sweep until the largest residual is within the tolerance; also return whether it is."""
+def _newton(net: Network, tolerance: Array, max_steps: Array) -> tuple[Network, Array]:
+    """Step until the largest residual is within the tolerance; also return whether it is."""
 
     def done(net: Network) -> Array:
         return jnp.max(jnp.abs(balance_residual(net))) <= tolerance * jnp.max(_incoming(net))
 
-    def sweep(state: tuple[Network, Array]) -> tuple[Network, Array]:
+    def step(state: tuple[Network, Array]) -> tuple[Network, Array]:
         net, count = state
         for parity in (0, 1):
             net = rescale(net, balancing_factors(net, parity))
-        return net, count + 1
+        tau = _newton_direction(net)
+        # Shorten far steps: where no exponent moves by more than one, the quadratic model is of the right size.
+        return rescale(net, jnp.exp(tau / jnp.maximum(1.0, 2 * jnp.max(jnp.abs(tau))))), count + 1
 
-    net, _ = lax.while_loop(lambda state: ~done(state[0]) & (state[1] < max_sweeps), sweep, (net, jnp.zeros((), int)))
+    net, _ = lax.while_loop(lambda state: ~done(state[0]) & (state[1] < max_steps), step, (net, jnp.zeros((), int)))
     return net, done(net)
+
+
+def _newton_direction(net: Network) -> Array:
+    """Solve for the step in tau: A + B on the diagonal and -W^2 between neighbouring layers, a layer at a time."""
+    assert net.hidden is not None
+    A, B = _incoming(net), _outgoing(net)
+    diagonal, right = jnp.where(A + B > 0, A + B, 1.0), (B - A) / 2
+    coupling = net.hidden[0] ** 2
+
+    def eliminate(carry: tuple[Array, Array], row: tuple[Array, Array, Array]) -> tuple[Any, Any]:
+        factor, y = carry
+        d, r, C = row
+        solved = cho_solve((factor, True), jnp.concatenate([C.T, y[:, None]], axis=1))
+        y = r + C @ solved[:, -1]
+        return (factor := jnp.linalg.cholesky(jnp.diag(d) - C @ solved[:, :-1]), y), (factor, y)
+
+    start = jnp.diag(jnp.sqrt(diagonal[0])), right[0]
+    top, eliminated = lax.scan(eliminate, start, (diagonal[1:], right[1:], coupling))
+    factors, ys = (jnp.concatenate([a[None], b])[:-1] for a, b in zip(start, eliminated, strict=True))
+
+    def substitute(tau: Array, row: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        factor, y, C = row
+        tau = cho_solve((factor, True), y + C.T @ tau)
+        return tau, tau
+
+    last = cho_solve((top[0], True), top[1])
+    _, below = lax.scan(substitute, last, (factors, ys, coupling), reverse=True)
+    return jnp.concatenate([below, last[None]])
 
 
 def balancing_factors(net: Network, parity: int, *, floor: float = 0.0) -> Array:

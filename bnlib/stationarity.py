@@ -20,6 +20,9 @@ from .costs import optimality_gap, squared_norm
 from .networks import Layer, Network, activations, affine, fold_layers
 from .training import quasi_newton, smoothed_objective
 
+# Most rounds of L-BFGS in ``newton``, and the relative gradient at which they end.
+ROUNDS, NEAR = 40, 1e-6
+
 
 class Stationarity(NamedTuple):
     r"""Hold what ``stationarity`` returns; the first two are relative to :math:`2\lambda\|\theta\|`.
@@ -134,8 +137,10 @@ def _objective(net: Network, X: Array, Y: Array, ridge: float, masks: Array) -> 
 def newton(net: Network, X: Any, Y: Any, ridge: float, *, width: float, steps: int = 50) -> tuple[Network, float]:
     r"""Find a stationary point of the objective whose ReLU is smoothed over [-width, width]; for small networks.
 
-    L-BFGS in float64 comes first, then Newton steps with the dense Hessian. Its eigenvalues are replaced by their
-    absolute values, no smaller than a thousandth of the ridge's; steps are halved until the objective does not rise.
+    Rounds of L-BFGS in float64 come first, each with an empty memory, until the gradient is small: the Hessian jumps at
+    the ends of the ramps, and Newton's method zigzags there. It follows with the dense Hessian, whose eigenvalues are
+    replaced by their absolute values, no smaller than a thousandth of the ridge's, and halves its steps until the
+    objective does not rise.
 
     Args:
         net: a trained network of at most some thousand parameters.
@@ -165,8 +170,10 @@ def newton(net: Network, X: Any, Y: Any, ridge: float, *, width: float, steps: i
     X, Y = _checks.points("X", X, net.d_in), _checks.points("Y", Y, net.d_out)
     _checks.equal_lengths(X, Y)
     lam, smoothing = jnp.asarray(ridge, X.dtype), jnp.asarray(width, X.dtype)
-    for _ in range(3):
-        net, _, _ = quasi_newton(net, X, Y, lam, smoothing, 1500, 100, flattest=True)
+    for _ in range(ROUNDS):
+        net, _, gradient = quasi_newton(net, X, Y, lam, smoothing, 1500, 100, flattest=True)
+        if gradient <= NEAR:
+            break
     flat, unravel = ravel_pytree(net)
 
     def objective(v: Array) -> Array:

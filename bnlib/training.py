@@ -28,11 +28,11 @@ Stages = tuple[tuple[float, int], ...]
 STAGES: Stages = ((0.03, 400), (0.01, 400), (0.003, 400), (0.001, 400), (0.0, 400))
 # The same in float64, to a stationary point: what is left of the gradient is measured at the last positive width.
 POLISH: Stages = ((0.01, 1000), (0.003, 1000), (0.003, 1000), (0.003, 1000), (0.0, 1000))
-# Inserted layers. The shallow net is cheap and a good one has the right rank; ranks race in the deep one, and drop out
-# after a stage that they leave with more than so many times the lowest objective.
-SHALLOW: Stages = ((0.01, 1000),)
-INSERTED: Stages = ((0.003, 50), (0.003, 100), (0.003, 450), (0.0, 100))
-MARGINS = (1.5, 1.01, 1.0, 1.0)
+# Inserted layers. The shallow net is cheap, and its rank is right, or one too high, long before it has converged; ranks
+# race in the deep one, and drop out after a stage that they leave with more than so many times the lowest objective.
+SHALLOW: Stages = ((0.01, 400),)
+INSERTED: Stages = ((0.003, 100), (0.003, 100), (0.003, 200), (0.003, 800), (0.0, 100))
+MARGINS = (1.5, 1.05, 1.0)
 # Pairs times parameters that L-BFGS may keep: half a gigabyte in single precision.
 PAIRS = 2**26
 # Adam steps between checkpoints, and between rebalancings.
@@ -98,13 +98,13 @@ def train(
         X: inputs (N, d_in).
         Y: targets (N, d_out).
         ridge: lambda >= 0.
-        depth: final depth; None for that of ``net``. Half to two thirds of it are a good depth to start from.
+        depth: final depth; None for that of ``net``. A third to two thirds of it are a good depth to start from.
         first_order_steps: steps of Adam.
         learning_rate: its peak, after a warm-up of a tenth of the steps and before a cosine decay.
         stages: pairs of smoothing width and L-BFGS iterations, the first ones raced by two ranks if layers are
             inserted; None for the book's recipe.
         polish: further stages in float64, such as ``training.POLISH``.
-        memory: pairs kept by L-BFGS; None for 50, or fewer in networks of millions of parameters.
+        memory: pairs kept by L-BFGS; None for 50, or 100 in polishing, or fewer in networks of millions of parameters.
         dtype: type used in training; the network comes back in it, or in float64 after polishing.
         checkpoint: npz file that is written as training goes and continued from when it exists.
 
@@ -321,6 +321,7 @@ def run_phase(
         dtype = jnp.float64 if x64 else X.dtype
         net, x, y, lam = jax.tree.map(lambda a: jnp.asarray(a, dtype), (state[0], X, Y, lam))
         width, flattest = jnp.asarray(phase.width, dtype), phase.kind == "polish" and phase.width > 0
+        memory = (100 if phase.kind == "polish" else 50) if memory is None else memory
         net, values, gradient = quasi_newton(net, x, y, lam, width, phase.steps, memory, flattest)
     return (net, state[1]), values, gradient if phase.width > 0 else None
 
@@ -353,7 +354,7 @@ def summarise(
         decrease = float(history[-100] - history[-1]) / max(abs(float(history[-1])), sys.float_info.min)
     imbalance = _relative_imbalance(net)
     net = balance(net)
-    mse = _error(net, X, Y)
+    mse = float(_checks.float64(_error)(net, X, Y))
     collapsed = variance > 0 and mse > 0.99 * variance
     if collapsed and len(history):
         settled = int(np.argmax(np.abs(history - history[-1]) <= 0.01 * abs(history[-1])))
@@ -363,9 +364,9 @@ def summarise(
     return TrainResult(net, history, objective, mse, decrease, imbalance, smoothed, converged, collapsed)
 
 
-@_checks.float64
-def _error(net: Network, X: Array, Y: Array) -> float:
-    return float(_mse(net, X, Y, jnp.zeros(())))
+@jax.jit
+def _error(net: Network, X: Array, Y: Array) -> Array:
+    return _mse(net, X, Y, jnp.zeros(()))
 
 
 @_checks.float64
@@ -489,7 +490,7 @@ def quasi_newton(
     lam: Array,
     width: Array,
     iterations: int,
-    memory: int | None = None,
+    memory: int = 50,
     flattest: bool = False,
 ) -> tuple[Network, Array, Array]:
     """Run L-BFGS on the smoothed objective.
@@ -505,8 +506,7 @@ def quasi_newton(
     def objective(v: Array) -> Array:
         return smoothed_objective(unravel(v), X, Y, lam, width)
 
-    memory = max(10, min(50, PAIRS // flat.size)) if memory is None else memory
-    found = lbfgs.minimize(objective, flat, iterations, memory)
+    found = lbfgs.minimize(objective, flat, iterations, max(10, min(memory, PAIRS // flat.size)))
     end = found.flattest if flattest else found.x
     length = found.gradient if flattest else jnp.linalg.norm(jax.grad(objective)(end))
     size = 2 * lam * jnp.linalg.norm(end)
