@@ -27,7 +27,7 @@ Stages = tuple[tuple[float, int], ...]
 # Equal numbers of iterations share one compiled program.
 STAGES: Stages = ((0.03, 400), (0.01, 400), (0.003, 400), (0.001, 400), (0.0, 400))
 # The same in float64, to a stationary point: what is left of the gradient is measured at the last positive width.
-POLISH: Stages = ((0.01, 1000), (0.003, 1000), (0.003, 1000), (0.003, 1000), (0.0, 1000))
+POLISH: Stages = ((0.01, 1000), *((0.003, 1000),) * 6, (0.0, 1000))
 # Inserted layers. The shallow net is cheap, and its rank is right, or one too high, long before it has converged; ranks
 # race in the deep one, and drop out after a stage that they leave with more than so many times the lowest objective.
 SHALLOW: Stages = ((0.01, 400),)
