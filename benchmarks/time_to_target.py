@@ -2,7 +2,8 @@
 
 The common target of a seed is 1.005 times the objective at which the baseline ends, and both sides are timed to the end
 and to their first value at or below it. Adam and each stage of L-BFGS are one program, so the time of a value inside
-one is interpolated. Everything runs once before it is timed. With --polish measure instead how stationary `train` gets with `polish=training.POLISH`.
+one is interpolated. Everything runs once before it is timed. With --polish measure instead how stationary `train` gets
+with `polish=training.POLISH`.
 """
 
 from statistics import median

@@ -25,7 +25,7 @@ from .networks import (
     jacobian,
     to_torch_state,
 )
-from .ntk import ntk, ntk_trace
+from .ntk import ntk, ntk_trace, sharpness
 from .report import Report, report
 from .spectra import (
     BottleneckRank,

@@ -11,15 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import _checks, tasks
+from .certificates import bottleneck_certificate
 from .costs import lower_bound, squared_norm
-from .networks import Network, activations, apply, init
+from .networks import Network, activations, apply, init, jacobian
+from .ntk import ntk_trace, sharpness
 from .spectra import bottleneck_rank, nonlinearity_ratio, representation_singular_values, weight_singular_values
 from .stationarity import stationarity
 from .sweeps import Member
 from .tasks import Task
 from .training import Stages, TrainResult
 
-NAMES = ("affine-law", "fig-j22", "fig-j23", "fig-j23-small", "symmetry")
+NAMES = ("affine-law", "affine-law-deep", "fig-j22", "fig-j23", "fig-j23-small", "symmetry")
 AFFINE_RIDGE, AFFINE_DEPTHS = 0.002, (6, 8, 10, 12, 16, 20, 24)
 # The control's ridge is proportional to 1/L and equals the fixed one at depth 20.
 CONTROL = 20 * AFFINE_RIDGE
@@ -30,8 +32,8 @@ MEDIUM: Stages = ((0.003, 100), (0.003, 100), (0.003, 400), (0.001, 400), (0.0, 
 SHORT: Stages = ((0.003, 150),) * 2 + ((0.001, 150),) * 2 + ((0.0, 150),)
 DIRECT: Stages = ((0.03, 450), (0.01, 450), (0.003, 450), (0.001, 450), (0.0, 450), (0.0, 450))
 DIRECT_SHORT: Stages = ((0.03, 150), (0.01, 150), (0.003, 150), (0.001, 150), (0.0, 150))
-# Points at which Jacobians are taken.
-PROBES = 50
+# Points at which Jacobians are taken, and points whose kernel is kept.
+PROBES, KEPT = 50, 12
 
 
 class Setting(NamedTuple):
@@ -70,7 +72,7 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
     """
     if name not in NAMES:
         raise ValueError(f"There is no experiment {name!r}; the experiments are {', '.join(NAMES)}.")
-    usual = {"affine-law": 8, "fig-j22": 8, "fig-j23": 2, "fig-j23-small": 4, "symmetry": 4}[name]
+    usual = {"fig-j23": 2, "fig-j23-small": 4, "symmetry": 4}.get(name, 8)
     count = (2 if quick else usual) if seeds is None else _checks.integer("seeds", seeds, 1)
 
     def settings(rank: int, depth: int, width: int, n: int, ridge: float, start: int | None = None) -> list[Setting]:
@@ -84,6 +86,8 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
             found += [settings(k, 16, 40, 150, AFFINE_RIDGE)[:1] for k in (1, 3)]
         else:
             found += [settings(2, L, 40, 150, CONTROL / L) for L in laws if L != 20]
+    elif name == "affine-law-deep":  # by insertion alone: an upper bound of what training from deep starts would find
+        found = [settings(2, L, 40, 150, AFFINE_RIDGE, 12) for L in ((32,) if quick else (36, 48))]
     elif name == "fig-j22":
         found = [settings(4, 13, *((50, 150) if quick else (100, 500)), 0.05 / 13, 9)]
     elif name == "symmetry":
@@ -117,7 +121,7 @@ def task(setting: Setting) -> Task:
 
 
 def _keys(setting: Setting) -> Any:
-    root = zlib.crc32(setting.experiment.removesuffix("-small").encode())
+    root = zlib.crc32(setting.experiment.removesuffix("-small").removesuffix("-deep").encode())
     return jax.random.split(jax.random.fold_in(jax.random.key(root), setting.seed))
 
 
@@ -162,8 +166,11 @@ def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
     Returns:
         The fields of the setting and: squared norm (in all and by layer), objective, mse on training and test points,
         the diagnostics of training, rank, gap and decided, leading singular values of weights and representations,
-        nonlinearity ratios, the certified lower bound of the cost, and for the first seed the distance to a stationary
-        point; for the symmetry task also the share of the variance along orbits, by layer.
+        nonlinearity ratios, the certified lower bound of the cost, mean trace of the tangent kernel, sharpness, and for
+        the first seed the distance to a stationary point. For k the rank of the task, the two sides of the bottleneck
+        theorem, the left one also by layer, medians over points, and the share of points with a Jacobian of rank k. For
+        the affine law kernels of a few points at a quarter, a half and three quarters of the depth; for the symmetry
+        task the share of the variance along orbits, by layer.
 
     Example:
         >>> setting = Setting("symmetry", 2, 3, 3, 4, 20, 0.01, 1)
@@ -198,7 +205,20 @@ def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
         "representations": representation_singular_values(net, data.X)[:, :shown].tolist(),
         "nonlinearity": nonlinearity_ratio(net, data.X).tolist(),
         "lower_bound": lower_bound(net, data.X[:PROBES]),
+        "ntk_trace": float(np.mean(np.asarray(ntk_trace(net, data.X[:PROBES])))),
+        "sharpness": sharpness(net, data.X),
     }
+    # The theorem is about points whose Jacobian has rank k; a few may lie where all is flat.
+    s = np.linalg.svd(np.asarray(jacobian(net, data.X[:PROBES])), compute_uv=False)[:, : setting.rank]
+    found |= {"full_rank": float(np.mean(s[:, -1] > 1e-6 * s[:, 0]))}
+    if found["full_rank"] > 0:
+        sides = bottleneck_certificate(net, data.X[:PROBES][s[:, -1] > 1e-6 * s[:, 0]], setting.rank)
+        found |= {"left": float(np.median(sides.lhs)), "right": float(np.median(sides.rhs))}
+        found |= {"left_layers": np.median(sides.per_layer, axis=0).tolist()}
+    if setting.experiment.startswith("affine-law") and setting.depth % 4 == 0:
+        post = np.asarray(activations(net, data.X[:KEPT].astype(net.last[0].dtype)).post, float)
+        at = [post[setting.depth * quarters // 4 - 1] for quarters in (1, 2, 3)]
+        found |= {"kernels": [(A @ A.T)[np.triu_indices(KEPT)].tolist() for A in at]}
     if setting.seed == 0 and not setting.quick:
         found |= {"stationarity": stationarity(net, data.X, data.Y, setting.ridge)._asdict()}
     if setting.experiment == "symmetry":
