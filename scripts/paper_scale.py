@@ -14,12 +14,14 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +102,23 @@ def setting_of(record: dict[str, Any]) -> Setting:
     return Setting(*(record[field] for field in Setting._fields))
 
 
+def commit() -> str | None:
+    """Return the commit of the code, with a plus when code was changed since; None outside a checkout."""
+
+    def git(*question: str) -> str:
+        return subprocess.run(["git", "-C", str(ROOT), *question], capture_output=True, text=True, check=False).stdout
+
+    head = git("rev-parse", "--short=12", "HEAD").strip()
+    return head + "+" * bool(git("status", "--porcelain", "--", "bnlib", "scripts")) if head else None
+
+
 def this_run(arguments: Sequence[str]) -> dict[str, Any]:
     """Describe the command, the devices and the versions behind a number."""
     device = jax.devices()[0]
     packages = ("jax", "jaxlib", "numpy", "optax")
     return {
         "command": " ".join(["python scripts/paper_scale.py", *arguments]),
+        "commit": commit(),
         "device": f"{device.device_kind}, {platform.system()} {platform.machine()}",
         "devices": len(jax.devices()),
         "versions": {"python": platform.python_version(), "bnlib": bnlib.__version__}
@@ -159,10 +172,11 @@ def probe(settings: Sequence[Setting]) -> Cost:
         begin = time.perf_counter()
         program = compiled.compile()
         compilation = max(compilation, time.perf_counter() - begin)
-        jax.block_until_ready(program(*single))
-        begin = time.perf_counter()
-        jax.block_until_ready(program(*single))
-        times[depth] = (time.perf_counter() - begin) / PROBE_ITERATIONS
+        laps = [time.perf_counter()]
+        for _ in range(4):  # the first warms up, and the best of the others is least disturbed by other work
+            jax.block_until_ready(program(*single))
+            laps.append(time.perf_counter())
+        times[depth] = min(b - a for a, b in pairwise(laps[1:])) / PROBE_ITERATIONS
     (low, fast), (high, slow) = (min(times.items()), max(times.items()))
     if low == high:
         return Cost(0.0, slow / high, compilation)
