@@ -59,11 +59,8 @@ def peak_megabytes(depth: int, width: int, n: int, steps: int) -> dict[str, floa
 
 
 def short_run(net: bn.Network, X: jax.Array, Y: jax.Array, steps: int) -> None:
-    """Run a few steps of each phase of a training, without the balancing at its end."""
-    state, ridge = (net, training.optimiser(steps, 1e-3).init(net)), jnp.float32(1e-3)
-    for phase in training.schedule(steps, ((0.01, steps), (0.0, steps))):
-        state, values, _ = training.run_phase(phase, state, X, Y, ridge, 1e-3, None)
-        jax.block_until_ready(values)
+    """Run a whole training, with few steps of each phase and the balancing at its end."""
+    bn.train(net, X, Y, 1e-3, first_order_steps=steps, stages=((0.01, steps), (0.0, steps)))
 
 
 def high_water() -> float:

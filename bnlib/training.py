@@ -26,8 +26,10 @@ Stages = tuple[tuple[float, int], ...]
 # Width of the smoothed ReLU and L-BFGS iterations at each: a kink that is still wide is easier to cross.
 # Equal numbers of iterations share one compiled program.
 STAGES: Stages = ((0.03, 400), (0.01, 400), (0.003, 400), (0.001, 400), (0.0, 400))
-# The same in float64, to a stationary point: what is left of the gradient is measured at the last positive width.
-POLISH: Stages = ((0.01, 1000), *((0.003, 1000),) * 6, (0.0, 1000))
+# The same in float64, to a stationary point: what is left of the gradient is measured at the last positive width, where
+# rounds, each with an empty memory, go on until it is below FLAT times that of the ridge.
+POLISH: Stages = ((0.01, 1000), *((0.003, 1000),) * 8, (0.0, 1000))
+FLAT = 0.01
 # Inserted layers. The shallow net is cheap, and its rank is right, or one too high, long before it has converged; ranks
 # race in the deep one, and drop out after a stage that they leave with more than so many times the lowest objective.
 SHALLOW: Stages = ((0.01, 400),)
@@ -103,7 +105,8 @@ def train(
         learning_rate: its peak, after a warm-up of a tenth of the steps and before a cosine decay.
         stages: pairs of smoothing width and L-BFGS iterations, the first ones raced by two ranks if layers are
             inserted; None for the book's recipe.
-        polish: further stages in float64, such as ``training.POLISH``.
+        polish: further stages in float64, such as ``training.POLISH``. Repetitions of a stage with a positive width are
+            left out once its gradient is below a hundredth of that of the ridge.
         memory: pairs kept by L-BFGS; None for 50, or 100 in polishing, or fewer in networks of millions of parameters.
         dtype: type used in training; the network comes back in it, or in float64 after polishing.
         checkpoint: npz file that is written as training goes and continued from when it exists.
@@ -269,11 +272,19 @@ class _Run:
         steps = list(accumulate(phase.steps for phase in self.phases))
         return float(self.history[steps[stop - 1] - 1])
 
+    def _flat(self, phase: Phase) -> bool:
+        """Say whether this round of polishing would repeat one that has ended flat."""
+        again = self.done > 0 and phase == self.phases[self.done - 1]
+        return again and phase.kind == "polish" and phase.width > 0 and self.smoothed <= FLAT
+
     def advance(self, stop: int | None = None) -> "_Run":
         """Run up to a phase; every phase starts from arrays alone, so that a checkpoint can stand between any two."""
         X, Y, ridge = self.data
         lam = jnp.asarray(ridge, X.dtype)
         for phase in self.phases[self.done : stop]:
+            if self._flat(phase):
+                self.done += 1
+                continue
             self.state, values, gradient = run_phase(phase, self.state, X, Y, lam, self.rate, self.memory)
             self.smoothed = self.smoothed if gradient is None else float(gradient)
             self.history = np.append(self.history, np.asarray(values, np.float64))

@@ -53,6 +53,17 @@ def test_training_reaches_a_bottleneck():
     assert bn.bottleneck_rank(free.net, task.X).rank > 5
 
 
+@pytest.mark.parametrize(("flat", "rounds"), [(float("inf"), 1), (0.0, 3)])
+def test_rounds_of_polishing_end_when_the_gradient_is_small(small, tmp_path, monkeypatch, flat, rounds):
+    monkeypatch.setattr(training, "FLAT", flat)
+    start, task = small
+    plain = bn.train(start, task.X, task.Y, 0.003, **SHORT)
+    polish = {"polish": ((0.01, 20),) * 3 + ((0.0, 20),), "checkpoint": tmp_path / "run.npz"}
+    first, again = (bn.train(start, task.X, task.Y, 0.003, **SHORT, **polish) for _ in range(2))
+    assert len(first.history) == len(plain.history) + 20 * (rounds + 1)
+    assert np.array_equal(first.history, again.history)
+
+
 def test_collapse_to_a_constant_is_reported(small):
     start, task = small
     with (
