@@ -175,7 +175,7 @@ def test_unbalanced_copies_violate_the_profile():
 
 
 def check_bulk(net, x, k, delta=0.25, variant=None):
-    """Assert |a_l - k| <= C/(delta L) in the bulk, with the trace of the tangent kernel for its bound, and the biases."""
+    """Assert |a_l - k| <= C/(delta L) in the bulk, C from the trace of the tangent kernel, and small biases there."""
     L, c1 = net.depth, reference.squared_norm(net) - net.depth * k
     c = np.trace(reference.kernel(net, x, x)) / L
     Q = k / 2 * np.log(2 * c / (delta * k))
