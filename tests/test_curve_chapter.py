@@ -53,7 +53,7 @@ def check_bounds(bounds, Y):
     """Assert that each bound is at most the shortest open path, and that the walk is between it and two trees."""
     found = bounds(Y)
     shortest = book["shortest_path"](Y)
-    for name in ("tree", "one neighbour", "two neighbours"):
+    for name in ("tree", "nearest", "two nearest"):
         assert found[name] <= shortest * (1 + 1e-12), name
     assert shortest * (1 - 1e-12) <= found["walk"] <= 2 * found["tree"] * (1 + 1e-12)
 
@@ -81,8 +81,8 @@ def bounds_with(Y, *, one=1, two=2, half=2.0, q=None):
     tree = book["tree_of"](Y, pairs).sum()
     return {
         "tree": tree,
-        "one neighbour": d[:, 0].sum() - far[:one, 0].sum(),
-        "two neighbours": (d.sum() - far[:two, 1].sum()) / half,
+        "nearest": d[:, 0].sum() - far[:one, 0].sum(),
+        "two nearest": (d.sum() - far[:two, 1].sum()) / half,
         "walk": book["tree_bounds"](Y)["walk"],
     }
 
@@ -107,10 +107,10 @@ def test_bounds_in_numpy_pass():
 @pytest.mark.parametrize(
     ("mistake", "name"),
     [
-        ({"one": 0}, "one neighbour"),
-        ({"two": 0}, "two neighbours"),
-        ({"two": 1}, "two neighbours"),
-        ({"half": 1.0}, "two neighbours"),
+        ({"one": 0}, "nearest"),
+        ({"two": 0}, "two nearest"),
+        ({"two": 1}, "two nearest"),
+        ({"half": 1.0}, "two nearest"),
         ({"q": 3}, "tree"),
     ],
     ids=["closed", "closed, twice", "one end", "each step twice", "far pairs"],
@@ -233,7 +233,7 @@ def test_two_dimensions_do_not_pay_it():
 def check_errors(net, X, Y, delta, correction):
     """Assert the form of the theorem for fits with errors, for any points of the rows of a snake."""
     assert np.linalg.norm(np.asarray(bn.apply(net, X)) - Y, axis=1).max() <= delta * (1 + 1e-9)
-    found = max(book["neighbour_bounds"](Y)["two neighbours"], book["tree_bounds"](Y)["tree"])
+    found = max(book["neighbour_bounds"](Y)["two nearest"], book["tree_bounds"](Y)["tree"])
     slope = max(np.linalg.norm(reference.jacobian(net, x), 2) for x in np.random.default_rng(0).uniform(size=(50, 2)))
     assert found - correction * delta * (len(Y) - 1) <= slope * 2**0.5
 
