@@ -280,6 +280,15 @@ def test_the_snake_of_the_plane_has_the_stated_slope():
         assert book["steepest"](n, 2) == np.sqrt(1 + (2 * n + 1) ** 2)
 
 
+def test_the_decoder_of_the_snake_is_dear_at_every_depth():
+    n = 4
+    corners = book["corners"](n, 2)[1][1:-1]
+    for depth in (4, 20):
+        net = bn.padded(book["snake_curve"](n, 2), book["snake_code"](n, 2), depth, domain=book["grid"](n, 2))
+        assert reference.squared_norm(bn.balance(net)) >= 8**0.5 * corners.sum()
+    assert reference.squared_norm(bn.balance(net)) < 4 * 8**0.5 * corners.sum()
+
+
 def test_wrong_snakes_are_caught():
     n, k = 3, 2
     code, curve = book["snake_code"](n, k), book["snake_curve"](n, k)
