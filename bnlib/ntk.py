@@ -138,13 +138,14 @@ def _sharpness(net: Network, X: Array, steps: int) -> Array:
     flat, unravel = ravel_pytree(net)
     outputs, forward = jax.linearize(lambda v: apply(unravel(v), X), flat)
     backward = jax.linear_transpose(forward, flat)
+    generic = jax.random.normal(jax.random.key(0), outputs.shape, outputs.dtype)
 
     def step(v: Array, _: None) -> tuple[Array, Array]:
         (v,) = backward(forward(v))
         size = jnp.linalg.norm(v)
         return v / jnp.where(size > 0, size, 1.0), size
 
-    start, _ = step(backward(outputs)[0], None)
+    start, _ = step(backward(generic)[0], None)
     return 2 / len(X) * lax.scan(step, start, None, length=steps)[1][-1]
 
 
