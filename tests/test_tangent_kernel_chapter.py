@@ -359,7 +359,7 @@ def check_growth(growth):
     """Assert that a power law with a factor per seed has its exponent everywhere, and that gaps stay gaps."""
     values = np.array([1.0, 5.0, 0.1])[:, None] * np.array(DEPTHS)[None, :] ** 1.7
     values[1, 2] = np.nan
-    for low, high in ((12, 24), (24, 48), (36, 48)):
+    for low, high in ((12, 24), (24, 36), (24, 48), (36, 48)):
         found = growth(values, low, high)
         expected = np.full(3, 1.7)
         if 36 in (low, high):
