@@ -1,4 +1,4 @@
-"""Fits of too low rank have a large tangent kernel: both inequalities on explicit and random networks, and their limits."""
+"""Fits of too low rank have a large tangent kernel: both inequalities, and where they end."""
 
 from itertools import pairwise
 
@@ -47,7 +47,10 @@ def snake(n, depth, tail=4, stairs=False):
     first[0, 0], first[1:, 1] = 1, 1
     layers = [(first, np.concatenate([[0, 0], b]))]
     to_wave = np.concatenate([[1, 0], -w])
-    layers += [(np.stack([to_wave, -to_wave, np.eye(len(b) + 2)[1]]), np.zeros(3)), (np.array([[1.0, 1, n]]), np.zeros(1))]
+    layers += [
+        (np.stack([to_wave, -to_wave, np.eye(len(b) + 2)[1]]), np.zeros(3)),
+        (np.array([[1.0, 1, n]]), np.zeros(1)),
+    ]
     Y = grid(n)
     t = np.arange(n)[:, None] + 0.5 + np.array([0.5, n - 0.5]) / n  # codes of the ends of each row
     t = (t + np.array([-1, 1]) * QUARTER / n).ravel()
@@ -60,7 +63,10 @@ def snake(n, depth, tail=4, stairs=False):
         centres = (np.arange(n) + 0.5) / n
         edges = np.sort(np.concatenate([centres[:-1] + QUARTER / n, centres[1:] - QUARTER / n]))
         b, w = hinges(edges, np.repeat(centres, 2)[1:-1])
-        decoder += [(np.kron(np.eye(2), np.ones((len(b), 1))), np.tile(b, 2)), (np.kron(np.eye(2), w), np.full(2, centres[0]))]
+        decoder += [
+            (np.kron(np.eye(2), np.ones((len(b), 1))), np.tile(b, 2)),
+            (np.kron(np.eye(2), w), np.full(2, centres[0])),
+        ]
     decoder += [(np.eye(2), np.zeros(2))] * tail
     carry = [(np.eye(1), np.zeros(1))] * (depth - 3 - len(decoder))
     return bn.from_layers(pad([*layers, *carry, *decoder], 24 if not stairs else 32)), len(carry)
@@ -181,7 +187,7 @@ EVEN = scalar_chain([30**0.01] * 100)
 TINY = np.array([[0.0], [1e-9]])
 
 
-def balanced_form(net, J, k=1):
+def balanced_form(net, J):
     layer = np.arange(1, net.depth + 1)
     return J**2 * np.sum(np.exp(-excess(net) * layer / net.depth))
 
