@@ -56,6 +56,7 @@ EXPECTED = [
     "depth-window",
     "rank-phase",
     "narrow-minima",
+    "narrow-rates",
     "weights-theorem",
     "weights-corollary",
     "balanced-profile",
