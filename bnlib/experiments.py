@@ -166,11 +166,11 @@ def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
     Returns:
         The fields of the setting and: squared norm (in all and by layer), objective, mse on training and test points,
         the diagnostics of training, rank, gap and decided, leading singular values of weights and representations,
-        nonlinearity ratios, the certified lower bound of the cost, mean trace of the tangent kernel, sharpness, and for
-        the first seed the distance to a stationary point. For k the rank of the task, the two sides of the bottleneck
-        theorem, the left one also by layer, medians over points, and the share of points with a Jacobian of rank k. For
-        the affine law kernels of a few points at a quarter, a half and three quarters of the depth; for the symmetry
-        task the share of the variance along orbits, by layer.
+        nonlinearity ratios and the certified lower bound of the cost; for the symmetry task also the share of the
+        variance along orbits, by layer. At full scale also the mean trace of the tangent kernel, sharpness, and for the
+        first seed the distance to a stationary point; for k the rank of the task, the two sides of the bottleneck
+        theorem, the left one also by layer, medians over points, and the share of points with a Jacobian of rank k; for
+        the affine law kernels of a few points at a quarter, a half and three quarters of the depth.
 
     Example:
         >>> setting = Setting("symmetry", 2, 3, 3, 4, 20, 0.01, 1)
@@ -205,6 +205,17 @@ def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
         "representations": representation_singular_values(net, data.X)[:, :shown].tolist(),
         "nonlinearity": nonlinearity_ratio(net, data.X).tolist(),
         "lower_bound": lower_bound(net, data.X[:PROBES]),
+    }
+    if not setting.quick:
+        found |= _certified(setting, net, data)
+    if setting.experiment == "symmetry":
+        found |= {"orbit_share": orbit_share(net).tolist()}
+    return setting._asdict() | _short(found)
+
+
+def _certified(setting: Setting, net: Network, data: Task) -> dict[str, Any]:
+    """Return what takes Jacobians, kernels or a search, which would cost a chapter more time than its trainings."""
+    found: dict[str, Any] = {
         "ntk_trace": float(np.mean(np.asarray(ntk_trace(net, data.X[:PROBES])))),
         "sharpness": sharpness(net, data.X),
     }
@@ -219,11 +230,9 @@ def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
         post = np.asarray(activations(net, data.X[:KEPT].astype(net.last[0].dtype)).post, float)
         at = [post[setting.depth * quarters // 4 - 1] for quarters in (1, 2, 3)]
         found |= {"kernels": [(A @ A.T)[np.triu_indices(KEPT)].tolist() for A in at]}
-    if setting.seed == 0 and not setting.quick:
+    if setting.seed == 0:
         found |= {"stationarity": stationarity(net, data.X, data.Y, setting.ridge)._asdict()}
-    if setting.experiment == "symmetry":
-        found |= {"orbit_share": orbit_share(net).tolist()}
-    return setting._asdict() | _short(found)
+    return found
 
 
 def _short(value: Any) -> Any:

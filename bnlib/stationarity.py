@@ -174,19 +174,30 @@ def newton(net: Network, X: Any, Y: Any, ridge: float, *, width: float, steps: i
         net, _, gradient = quasi_newton(net, X, Y, lam, smoothing, 1500, 100, flattest=True)
         if gradient <= NEAR:
             break
+    for _ in range(steps):
+        flat, unravel = ravel_pytree(net)
+        slope, curvature = _derivatives(net, X, Y, lam, smoothing)
+        bend, axes = np.linalg.eigh(np.asarray(curvature))
+        step = jnp.asarray(-axes @ ((axes.T @ np.asarray(slope)) / np.maximum(np.abs(bend), 2e-3 * ridge)))
+        trials = (unravel(flat + step / 2**halvings) for halvings in range(40))
+        value = _smoothed(net, X, Y, lam, smoothing)
+        lower = next((trial for trial in trials if _smoothed(trial, X, Y, lam, smoothing) < value), None)
+        if lower is None:  # the objective falls no further in float64
+            break
+        net = lower
+    slope, _ = _derivatives(net, X, Y, lam, smoothing)
+    return net, float(jnp.linalg.norm(slope) / (2 * ridge * jnp.sqrt(squared_norm(net))))
+
+
+_smoothed = jax.jit(smoothed_objective)
+
+
+@jax.jit
+def _derivatives(net: Network, X: Array, Y: Array, lam: Array, width: Array) -> tuple[Array, Array]:
+    """Return the gradient and the Hessian of the smoothed objective with respect to all parameters."""
     flat, unravel = ravel_pytree(net)
 
     def objective(v: Array) -> Array:
-        return smoothed_objective(unravel(v), X, Y, lam, smoothing)
+        return smoothed_objective(unravel(v), X, Y, lam, width)
 
-    evaluate, slope, curvature = jax.jit(objective), jax.jit(jax.grad(objective)), jax.jit(jax.hessian(objective))
-    for _ in range(steps):
-        bend, axes = np.linalg.eigh(np.asarray(curvature(flat)))
-        along = axes.T @ np.asarray(slope(flat))
-        step = jnp.asarray(-axes @ (along / np.maximum(np.abs(bend), 2e-3 * ridge)))
-        trials = (flat + step / 2**halvings for halvings in range(40))
-        lower = next((v for v in trials if evaluate(v) < evaluate(flat)), None)
-        if lower is None:  # the objective falls no further in float64
-            break
-        flat = lower
-    return unravel(flat), float(jnp.linalg.norm(slope(flat)) / (2 * ridge * jnp.linalg.norm(flat)))
+    return jax.grad(objective)(flat), jax.hessian(objective)(flat)
