@@ -9,6 +9,7 @@ import re
 os.environ["BNLIB_SCALE"] = "quick"
 os.environ.pop("MPLBACKEND", None)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
 pytest_plugins = ["pytester"]
 

@@ -151,6 +151,8 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     os.environ["BNLIB_SCALE"] = "quick"
     os.environ.pop("MPLBACKEND", None)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    # With its own threads for matrix products XLA's CPU backend sometimes waits for ever, mostly in programs with vmap.
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,
