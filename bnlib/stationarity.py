@@ -143,7 +143,7 @@ def newton(net: Network, X: Any, Y: Any, ridge: float, *, width: float, steps: i
     objective does not rise.
 
     Args:
-        net: a trained network of at most some thousand parameters.
+        net: a network of at most some thousand parameters.
         X: inputs (N, d_in).
         Y: targets (N, d_out).
         ridge: lambda > 0.
