@@ -248,8 +248,9 @@ def balance(net: Network, *, tolerance: float = 1e-12, max_steps: int = 100) -> 
     r"""Rescale every neuron so that its incoming and outgoing norms agree; the function does not change.
 
     First every neuron that lies on no path of non-zero weights from an input or a bias to an output is zeroed. Then
-    Newton's method finds the unique minimum of the squared norm over all rescalings by :math:`e^{\tau_i}`, a convex
-    function of tau. This is done in float64, whatever the type of the network, which comes back in it.
+    sweeps over odd and even layers, each followed by a step of Newton's method, find the unique minimum of the squared
+    norm over all rescalings by :math:`e^{\tau_i}`, a convex function of tau. This is done in float64, whatever the type
+    of the network, which comes back in it.
 
     Args:
         net: the network.

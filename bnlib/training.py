@@ -107,7 +107,8 @@ def train(
             inserted; None for the book's recipe.
         polish: further stages in float64, such as ``training.POLISH``. Repetitions of a stage with a positive width are
             left out once its gradient is below a hundredth of that of the ridge.
-        memory: pairs kept by L-BFGS; None for 50, or 100 in polishing, or fewer in networks of millions of parameters.
+        memory: pairs kept by L-BFGS, at least 10 and fewer than asked for in networks of millions of parameters; None
+            for 50, or 100 in polishing.
         dtype: type used in training; the network comes back in it, or in float64 after polishing.
         checkpoint: npz file that is written as training goes and continued from when it exists.
 
