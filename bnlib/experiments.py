@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 import zlib
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +14,7 @@ import numpy as np
 
 from . import _checks, tasks
 from .certificates import bottleneck_certificate
+from .constructions import padded
 from .costs import lower_bound, squared_norm
 from .networks import Network, activations, apply, init, jacobian
 from .ntk import ntk_trace, sharpness
@@ -21,17 +24,32 @@ from .sweeps import Member
 from .tasks import Task
 from .training import Stages, TrainResult
 
-NAMES = ("affine-law", "affine-law-deep", "fig-j22", "fig-j23", "fig-j23-small", "symmetry")
+NAMES = (
+    "affine-law",
+    "affine-law-deep",
+    "fig-j22",
+    "fig-j23",
+    "fig-j23-small",
+    "phase-points",
+    "phase-ridges",
+    "symmetry",
+)
 AFFINE_RIDGE, AFFINE_DEPTHS = 0.002, (6, 8, 10, 12, 16, 20, 24)
 # The control's ridge is proportional to 1/L and equals the fixed one at depth 20.
 CONTROL = 20 * AFFINE_RIDGE
 GRID_DEPTHS, GRID_RIDGES = (25, 8, 4, 16, 12), (0.002, 0.008, 0.032, 0.0005)
+# The phase diagrams, and the bottlenecks from which their networks start, beside a start without any.
+PHASE_RIDGE, PHASE_N = 0.003, 24
+PHASE_DEPTHS: tuple[int, ...] = (6, 8, 12, 16, 20, 24, 32, 48)
+PHASE_POINTS: tuple[int, ...] = (6, 8, 12, 16, 24, 48, 96, 192)
+PHASE_RIDGES: tuple[float, ...] = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
 # Equal numbers of iterations share one compiled program.
 LONG: Stages = ((0.003, 100), (0.003, 100)) + ((0.003, 400),) * 2 + ((0.001, 400),) * 3 + ((0.0, 400),)
 MEDIUM: Stages = ((0.003, 100), (0.003, 100), (0.003, 400), (0.001, 400), (0.0, 400))
 SHORT: Stages = ((0.003, 150),) * 2 + ((0.001, 150),) * 2 + ((0.0, 150),)
 DIRECT: Stages = ((0.03, 450), (0.01, 450), (0.003, 450), (0.001, 450), (0.0, 450), (0.0, 450))
 DIRECT_SHORT: Stages = ((0.03, 150), (0.01, 150), (0.003, 150), (0.001, 150), (0.0, 150))
+PHASE: Stages = ((0.003, 200), (0.003, 200), (0.001, 200), (0.0, 200))
 # Points at which Jacobians are taken, and points whose kernel is kept.
 PROBES, KEPT = 50, 12
 
@@ -39,7 +57,8 @@ PROBES, KEPT = 50, 12
 class Setting(NamedTuple):
     """Hold what fixes one training of an experiment: its data, its start and how long it trains.
 
-    A start of less than the final depth is trained first and gets layers inserted; see ``train``.
+    A start of less than the final depth is trained first and gets layers inserted; see ``train``. ``start`` is the
+    number of neurons in the narrowest layer of the start, None for a start without a bottleneck.
     """
 
     experiment: str
@@ -51,6 +70,7 @@ class Setting(NamedTuple):
     ridge: float
     seed: int
     quick: bool = False
+    start: int | None = None
 
 
 def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[Setting, ...]:
@@ -68,11 +88,11 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
         >>> len(plan("fig-j22")), plan("fig-j22")[0].width
         (8, 100)
 
-    Source: theory ids affine-law, fig-j22, fig-j23 and symmetry.
+    Source: theory ids affine-law, fig-j22, fig-j23, rank-phase and symmetry.
     """
     if name not in NAMES:
         raise ValueError(f"There is no experiment {name!r}; the experiments are {', '.join(NAMES)}.")
-    usual = {"fig-j23": 2, "fig-j23-small": 4, "symmetry": 4}.get(name, 8)
+    usual = {"fig-j23": 2, "fig-j23-small": 4, "symmetry": 4, "phase-points": 4, "phase-ridges": 4}.get(name, 8)
     count = (2 if quick else usual) if seeds is None else _checks.integer("seeds", seeds, 1)
 
     def settings(rank: int, depth: int, width: int, n: int, ridge: float, start: int | None = None) -> list[Setting]:
@@ -93,6 +113,18 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
     elif name == "symmetry":
         depth, width, n, ridge = (12, 40, 300, 0.001) if quick else (25, 200, 1000, 0.0002)
         found = [settings(2, depth, width, n, ridge)]
+    elif name.startswith("phase"):
+        depths, points, strengths = PHASE_DEPTHS, PHASE_POINTS, PHASE_RIDGES
+        if quick:
+            depths, points, strengths = (8, 32), (12, 96), (0.001, 0.016)
+        columns, starts = [(n, PHASE_RIDGE) for n in points], [None, 1, 2]
+        if name == "phase-ridges":  # where a third dimension may pay
+            columns, starts = [(PHASE_N, ridge) for ridge in strengths], [None, 1, 2, 3]
+        found = [
+            [s._replace(start=start) for s in settings(2, L, 32, n, ridge, min(L, 6 if start else 8))]
+            for L, (n, ridge), start in product(depths, columns, starts)
+        ]
+        found = [list(group) for group in zip(*found, strict=True)]
     else:
         small = quick or name == "fig-j23-small"
         depths, ridges = ((8, 16), (0.002, 0.032)) if quick else (GRID_DEPTHS, GRID_RIDGES)
@@ -121,7 +153,8 @@ def task(setting: Setting) -> Task:
 
 
 def _keys(setting: Setting) -> Any:
-    root = zlib.crc32(setting.experiment.removesuffix("-small").removesuffix("-deep").encode())
+    name = re.sub("-(small|deep|points|ridges)$", "", setting.experiment)
+    root = zlib.crc32(name.encode())
     return jax.random.split(jax.random.fold_in(jax.random.key(root), setting.seed))
 
 
@@ -137,8 +170,34 @@ def member(setting: Setting) -> Member:
     data = task(setting)
     with jax.enable_x64(True):
         d_in, d_out = data.X.shape[1], data.Y.shape[1]
-        start = init(_keys(setting)[1], d_in, setting.width, d_out, setting.start_depth)
+        key = _keys(setting)[1]
+        if setting.start is None:
+            start = init(key, d_in, setting.width, d_out, setting.start_depth)
+        else:
+            start = narrow(key, data.X, setting.width, d_out, setting.start_depth, setting.start)
     return start, data.X, data.Y, setting.ridge
+
+
+def narrow(key: Any, X: Any, width: int, d_out: int, depth: int, neurons: int) -> Network:
+    """Draw a network with a bottleneck in the middle, whose code of X is positive and has unit variance.
+
+    Neurons outside the bottleneck have no weights, so their gradients vanish and training cannot wake them.
+
+    Example:
+        >>> X = np.random.default_rng(0).normal(size=(9, 3))
+        >>> net = narrow(jax.random.key(0), X, 8, 2, 6, 1)
+        >>> int(np.sum(np.asarray(activations(net, X).post[2]).std(0) > 0))
+        1
+
+    Source: theory id rank-phase.
+    """
+    up, down = jax.random.split(key)
+    g = init(up, X.shape[1], width, neurons, depth // 2, scheme="he")
+    h = init(down, neurons, width, d_out, depth - depth // 2, scheme="he")
+    code = np.asarray(apply(g, X))
+    W, b = g.last
+    scaled = (W / code.std(0)[:, None], (b - code.mean(0)) / code.std(0))
+    return padded(h, Network(g.first, g.hidden, scaled, g.negative_slope), depth, domain=X)
 
 
 def schedule(setting: Setting) -> dict[str, Any]:
@@ -150,6 +209,8 @@ def schedule(setting: Setting) -> dict[str, Any]:
 
     Source: recipe measured for the book.
     """
+    if setting.experiment.startswith("phase"):
+        return {"depth": setting.depth, "stages": PHASE}
     if setting.depth == setting.start_depth:
         return {"stages": DIRECT_SHORT if setting.quick else DIRECT}
     large = setting.width >= 200
@@ -170,7 +231,8 @@ def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
         variance along orbits, by layer. At full scale also the mean trace of the tangent kernel, sharpness, and for the
         first seed the distance to a stationary point; for k the rank of the task, the two sides of the bottleneck
         theorem, the left one also by layer, medians over points, and the share of points with a Jacobian of rank k; for
-        the affine law kernels of a few points at a quarter, a half and three quarters of the depth.
+        the affine law kernels of a few points at a quarter, a half and three quarters of the depth. The many small
+        networks of the phase diagrams keep what decides between them: numbers, and no spectra or bounds.
 
     Example:
         >>> setting = Setting("symmetry", 2, 3, 3, 4, 20, 0.01, 1)
@@ -183,24 +245,29 @@ def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
     """
     net, data = result.net, task(setting)
     rank, gap, decided = bottleneck_rank(net, data.X)
+    Y = np.asarray(data.Y)
     residual = np.asarray(apply(net, data.X_test.astype(net.last[0].dtype)), float) - np.asarray(data.Y_test)
     shown = 10 if setting.experiment == "fig-j22" else 5
     found: dict[str, Any] = {
         "squared_norm": float(squared_norm(net)),
-        "layer_norms": [float((W**2).sum() + (b**2).sum()) for W, b in net.layers],
         "objective": result.objective,
         "mse": result.mse,
         "test_mse": float(np.mean(np.sum(residual**2, axis=1))),
-        "variance": float(np.mean(np.sum((np.asarray(data.Y) - np.asarray(data.Y).mean(0)) ** 2, axis=1))),
+        "variance": float(np.mean(np.sum((Y - Y.mean(0)) ** 2, axis=1))),
         "decrease": result.decrease,
         "imbalance": result.imbalance,
-        "smoothed_gradient": result.smoothed_gradient,
         "converged": result.converged,
         "collapsed": result.collapsed,
-        "trials": [list(trial) for trial in result.trials],
         "learned_rank": rank,
         "gap": gap,
         "decided": decided,
+    }
+    if setting.experiment.startswith("phase"):
+        return setting._asdict() | _short(found | {"mean": float(np.sum(Y.mean(0) ** 2))})
+    found |= {
+        "layer_norms": [float((W**2).sum() + (b**2).sum()) for W, b in net.layers],
+        "smoothed_gradient": result.smoothed_gradient,
+        "trials": [list(trial) for trial in result.trials],
         "weights": weight_singular_values(net)[:, :shown].tolist(),
         "representations": representation_singular_values(net, data.X)[:, :shown].tolist(),
         "nonlinearity": nonlinearity_ratio(net, data.X).tolist(),
@@ -271,6 +338,18 @@ def orbit_share(net: Network, points: int = 9, angles: int = 40) -> np.ndarray:
     return np.divide(along, total, out=np.zeros_like(total), where=total > 0)
 
 
+def setting_of(record: dict[str, Any]) -> Setting:
+    """Return the setting that a record belongs to; what older records do not name has its usual value.
+
+    Example:
+        >>> setting_of(load("fig-j22")[0]) == plan("fig-j22")[0]
+        True
+
+    Source: bnlib.
+    """
+    return Setting(**{field: record[field] for field in Setting._fields if field in record})
+
+
 def folder() -> Path:
     """Return where results lie: beside this file in a wheel, at the root of a checkout.
 
@@ -326,5 +405,5 @@ def load(name: str, path: Path | None = None, *, quick: bool = False) -> list[di
         raise ValueError(f"'{path.name}' is no results file ({type(error).__name__}: {error}).") from error
     if checksum(records) != stated:
         raise ValueError(f"The records in '{path.name}' are not those of its manifest: their checksum differs.")
-    found = {tuple(record[field] for field in Setting._fields): record for record in records}
+    found = {setting_of(record): record for record in records}
     return [found[setting] for setting in plan(name, quick=quick) if setting in found]

@@ -36,7 +36,7 @@ import jax.numpy as jnp
 import bnlib
 from atomic import write
 from bnlib import checkpoints, experiments, training
-from bnlib.experiments import Setting
+from bnlib.experiments import Setting, setting_of
 from bnlib.sweeps import sweep
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,11 +95,6 @@ class Results:
         }
         lines = ",\n".join(json.dumps(record, sort_keys=True) for record in ordered)
         write(self.path, f'{{"manifest": {json.dumps(manifest, indent=1)},\n"records": [\n{lines}\n]}}\n')
-
-
-def setting_of(record: dict[str, Any]) -> Setting:
-    """Return the setting that a record belongs to."""
-    return Setting(*(record[field] for field in Setting._fields))
 
 
 def commit() -> str | None:
@@ -229,9 +224,11 @@ def describe(record: dict[str, Any]) -> str:
     """Say in one line what came out of a training."""
     decided = "" if record["decided"] else " (undecided)"
     converged = "" if record["converged"] else ", not converged"
+    start = f"start {record['start']} " if record.get("start") else ""
     return (
-        f"k={record['rank']} L={record['depth']} w={record['width']} ridge={record['ridge']:.4g} "
-        f"seed {record['seed']}: norm {record['squared_norm']:.2f}, rank {record['learned_rank']}{decided}{converged}"
+        f"k={record['rank']} L={record['depth']} w={record['width']} N={record['n']} ridge={record['ridge']:.4g} "
+        f"{start}seed {record['seed']}: norm {record['squared_norm']:.2f}, rank {record['learned_rank']}"
+        f"{decided}{converged}"
     )
 
 

@@ -63,8 +63,8 @@ def test_every_setting_can_be_trained_and_is_planned_once(name):
         for setting in plan:
             assert setting.quick == quick
             # Nothing deeper than eight layers starts at its full depth, and no start is below half of it, or a quarter
-            # of depths that are reached by insertion alone.
-            least = setting.depth / (4 if name == "affine-law-deep" else 2)
+            # of depths that are reached by insertion alone; those of the phase diagrams need not find the rank.
+            least = 6 if name.startswith("phase") else setting.depth / (4 if name == "affine-law-deep" else 2)
             assert setting.start_depth == setting.depth <= 8 or least <= setting.start_depth < setting.depth
     assert {s.seed for s in experiments.plan(name, seeds=3)} >= {0, 1}
 
@@ -261,7 +261,7 @@ def test_stored_results_are_whole_and_of_the_plan(name):
     assert content["manifest"]["planned"] == len(experiments.plan(name))
     assert content["manifest"]["stored"] == len(records) == len(content["records"])
     assert bool(content["manifest"]["runs"]) == bool(records)
-    assert all(np.isfinite(r["squared_norm"]) and r["lower_bound"] <= r["squared_norm"] for r in records)
+    assert all(np.isfinite(r["squared_norm"]) and r.get("lower_bound", 0.0) <= r["squared_norm"] for r in records)
 
 
 def test_the_status_page_tells_what_is_pending():
