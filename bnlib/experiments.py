@@ -121,7 +121,7 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
         if name == "phase-ridges":  # where a third dimension may pay
             columns, starts = [(PHASE_N, ridge) for ridge in strengths], [None, 1, 2, 3]
         found = [
-            [s._replace(start=start) for s in settings(2, L, 32, n, ridge, min(L, 6 if start else 8))]
+            [s._replace(start=start) for s in settings(2, L, 24, n, ridge, min(L, 6 if start else 8))]
             for L, (n, ridge), start in product(depths, columns, starts)
         ]
         found = [list(group) for group in zip(*found, strict=True)]
@@ -210,7 +210,7 @@ def schedule(setting: Setting) -> dict[str, Any]:
     Source: recipe measured for the book.
     """
     if setting.experiment.startswith("phase"):
-        return {"depth": setting.depth, "stages": PHASE}
+        return {"depth": setting.depth, "stages": PHASE, "memory": 25}
     if setting.depth == setting.start_depth:
         return {"stages": DIRECT_SHORT if setting.quick else DIRECT}
     large = setting.width >= 200
