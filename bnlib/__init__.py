@@ -14,6 +14,7 @@ from .costs import (
     squared_norm,
     subadditivity,
 )
+from .interpolants import rank_one_interpolant
 from .networks import (
     Activations,
     Network,

@@ -14,9 +14,10 @@ import numpy as np
 
 from . import _checks, tasks
 from .certificates import bottleneck_certificate
-from .constructions import padded
+from .constructions import balance, padded
 from .costs import lower_bound, squared_norm
-from .networks import Network, activations, apply, init, jacobian
+from .interpolants import rank_one_interpolant
+from .networks import Network, activations, apply, from_layers, init, jacobian
 from .ntk import ntk_trace, sharpness
 from .spectra import bottleneck_rank, nonlinearity_ratio, representation_singular_values, weight_singular_values
 from .stationarity import stationarity
@@ -38,10 +39,10 @@ AFFINE_RIDGE, AFFINE_DEPTHS = 0.002, (6, 8, 10, 12, 16, 20, 24)
 # The control's ridge is proportional to 1/L and equals the fixed one at depth 20.
 CONTROL = 20 * AFFINE_RIDGE
 GRID_DEPTHS, GRID_RIDGES = (25, 8, 4, 16, 12), (0.002, 0.008, 0.032, 0.0005)
-# The phase diagrams, and the bottlenecks from which their networks start, beside a start without any.
-PHASE_RIDGE, PHASE_N = 0.003, 24
+# The phase diagrams: the ridge of the one over numbers of points, and the number of points of the one over ridges.
+PHASE_RIDGE, PHASE_N = 0.0002, 24
 PHASE_DEPTHS: tuple[int, ...] = (6, 8, 12, 16, 20, 24, 32, 48)
-PHASE_POINTS: tuple[int, ...] = (6, 8, 12, 16, 24, 48, 96, 192)
+PHASE_POINTS: tuple[int, ...] = (4, 6, 8, 12, 16, 24, 32, 48)
 PHASE_RIDGES: tuple[float, ...] = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
 # Equal numbers of iterations share one compiled program.
 LONG: Stages = ((0.003, 100), (0.003, 100)) + ((0.003, 400),) * 2 + ((0.001, 400),) * 3 + ((0.0, 400),)
@@ -50,6 +51,7 @@ SHORT: Stages = ((0.003, 150),) * 2 + ((0.001, 150),) * 2 + ((0.0, 150),)
 DIRECT: Stages = ((0.03, 450), (0.01, 450), (0.003, 450), (0.001, 450), (0.0, 450), (0.0, 450))
 DIRECT_SHORT: Stages = ((0.03, 150), (0.01, 150), (0.003, 150), (0.001, 150), (0.0, 150))
 PHASE: Stages = ((0.003, 200), (0.003, 200), (0.001, 200), (0.0, 200))
+CURVE_TAIL = 2
 # Points at which Jacobians are taken, and points whose kernel is kept.
 PROBES, KEPT = 50, 12
 
@@ -57,8 +59,9 @@ PROBES, KEPT = 50, 12
 class Setting(NamedTuple):
     """Hold what fixes one training of an experiment: its data, its start and how long it trains.
 
-    A start of less than the final depth is trained first and gets layers inserted; see ``train``. ``start`` is the
-    number of neurons in the narrowest layer of the start, None for a start without a bottleneck.
+    A start of less than the final depth is trained first and gets layers inserted; see ``train``. ``start`` is None for
+    a random start, the number of neurons in the middle of one with a bottleneck, or "curve" for a built network that
+    runs along a curve through the targets.
     """
 
     experiment: str
@@ -70,7 +73,7 @@ class Setting(NamedTuple):
     ridge: float
     seed: int
     quick: bool = False
-    start: int | None = None
+    start: int | str | None = None
 
 
 def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[Setting, ...]:
@@ -99,6 +102,7 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
         start = (depth if depth <= 8 else max(8, -(-depth // 2))) if start is None else start
         return [Setting(name, rank, depth, start, width, n, ridge, seed, quick) for seed in range(count)]
 
+    found: list[list[Setting]] = []
     if name == "affine-law":
         laws = (8, 16) if quick else AFFINE_DEPTHS
         found = [settings(k, L, 40, 150, AFFINE_RIDGE) for L in laws for k in (2, 1, 3) if k == 2 or not quick]
@@ -116,14 +120,14 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
     elif name.startswith("phase"):
         depths, points, strengths = PHASE_DEPTHS, PHASE_POINTS, PHASE_RIDGES
         if quick:
-            depths, points, strengths = (8, 32), (12, 96), (0.001, 0.016)
-        columns, starts = [(n, PHASE_RIDGE) for n in points], [None, 1, 2]
-        if name == "phase-ridges":  # where a third dimension may pay
-            columns, starts = [(PHASE_N, ridge) for ridge in strengths], [None, 1, 2, 3]
-        found = [
-            [s._replace(start=start) for s in settings(2, L, 24, n, ridge, min(L, 6 if start else 8))]
-            for L, (n, ridge), start in product(depths, columns, starts)
-        ]
+            depths, points, strengths = (8, 32), (6, 24), (0.001, 0.016)
+        if name == "phase-points":
+            columns, starts = [(48, n, PHASE_RIDGE) for n in points], [None, 1, "curve"]
+        else:
+            columns, starts = [(24, PHASE_N, ridge) for ridge in strengths], [None, 1, 2, 3]
+        for L, column, start in product(depths, columns, starts):
+            first = L if isinstance(start, str) else min(L, 8 if start is None else 6)
+            found.append([s._replace(start=start) for s in settings(2, L, *column, first)])
         found = [list(group) for group in zip(*found, strict=True)]
     else:
         small = quick or name == "fig-j23-small"
@@ -149,6 +153,9 @@ def task(setting: Setting) -> Task:
             return tasks.composed_task(key, setting.n, rank=setting.rank)
         if setting.experiment == "symmetry":
             return tasks.symmetry_task(key, setting.n)
+        if setting.experiment == "phase-points":
+            X = jax.random.uniform(key, (setting.n + 500, 2))
+            return Task(X[: setting.n], X[: setting.n], X[setting.n :], X[setting.n :], 2, X[: setting.n])
         return tasks.latent_task(key, setting.n, rank=setting.rank)
 
 
@@ -171,21 +178,26 @@ def member(setting: Setting) -> Member:
     with jax.enable_x64(True):
         d_in, d_out = data.X.shape[1], data.Y.shape[1]
         key = _keys(setting)[1]
+        shape = (setting.width, d_out, setting.start_depth)
         if setting.start is None:
-            start = init(key, d_in, setting.width, d_out, setting.start_depth)
-        else:
-            start = narrow(key, data.X, setting.width, d_out, setting.start_depth, setting.start)
+            return init(key, d_in, *shape), data.X, data.Y, setting.ridge
+        if setting.start != "curve":
+            return narrow(key, data.X, *shape, neurons=int(setting.start)), data.X, data.Y, setting.ridge
+        (W, b), (V, c), *others = balance(rank_one_interpolant(data.X, data.Y, setting.depth, tail=CURVE_TAIL)).layers
+        spare = setting.width - len(b)  # neurons of zeros, so that all starts share compiled programs
+        W, b, V = jnp.pad(W, ((0, spare), (0, 0))), jnp.pad(b, (0, spare)), jnp.pad(V, ((0, 0), (0, spare)))
+        start = from_layers([(W, b), (V, c), *others])
     return start, data.X, data.Y, setting.ridge
 
 
-def narrow(key: Any, X: Any, width: int, d_out: int, depth: int, neurons: int) -> Network:
+def narrow(key: Any, X: Any, width: int, d_out: int, depth: int, *, neurons: int) -> Network:
     """Draw a network with a bottleneck in the middle, whose code of X is positive and has unit variance.
 
     Neurons outside the bottleneck have no weights, so their gradients vanish and training cannot wake them.
 
     Example:
         >>> X = np.random.default_rng(0).normal(size=(9, 3))
-        >>> net = narrow(jax.random.key(0), X, 8, 2, 6, 1)
+        >>> net = narrow(jax.random.key(0), X, 8, 2, 6, neurons=1)
         >>> int(np.sum(np.asarray(activations(net, X).post[2]).std(0) > 0))
         1
 
@@ -210,7 +222,8 @@ def schedule(setting: Setting) -> dict[str, Any]:
     Source: recipe measured for the book.
     """
     if setting.experiment.startswith("phase"):
-        return {"depth": setting.depth, "stages": PHASE, "memory": 25}
+        built = {"first_order_steps": 0} if isinstance(setting.start, str) else {"depth": setting.depth}
+        return built | {"stages": PHASE, "memory": 25}
     if setting.depth == setting.start_depth:
         return {"stages": DIRECT_SHORT if setting.quick else DIRECT}
     large = setting.width >= 200
