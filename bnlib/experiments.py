@@ -120,9 +120,9 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
     elif name.startswith("phase"):
         depths, points, strengths = PHASE_DEPTHS, PHASE_POINTS, PHASE_RIDGES
         if quick:
-            depths, points, strengths = (8, 32), (6, 24), (0.001, 0.016)
+            depths, points, strengths = (6, 24), (4, 24), (0.001, 0.016)
         if name == "phase-points":
-            columns, starts = [(48, n, PHASE_RIDGE) for n in points], [None, 1, "curve"]
+            columns, starts = [(24 if quick else 48, n, PHASE_RIDGE) for n in points], [None, 1, "curve"]
         else:
             columns, starts = [(24, PHASE_N, ridge) for ridge in strengths], [None, 1, 2, 3]
         for L, column, start in product(depths, columns, starts):
