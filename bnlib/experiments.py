@@ -42,7 +42,7 @@ GRID_DEPTHS, GRID_RIDGES = (25, 8, 4, 16, 12), (0.002, 0.008, 0.032, 0.0005)
 # The phase diagrams: the ridge of the one over numbers of points, and the number of points of the one over ridges.
 PHASE_RIDGE, PHASE_N = 0.0002, 24
 PHASE_DEPTHS: tuple[int, ...] = (6, 8, 12, 16, 20, 24, 32, 48)
-PHASE_POINTS: tuple[int, ...] = (4, 6, 8, 12, 16, 24, 32, 48)
+PHASE_POINTS: tuple[int, ...] = (3, 4, 6, 8, 12, 16, 24, 48)  # divisors of the width, see ``member``
 PHASE_RIDGES: tuple[float, ...] = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
 # Equal numbers of iterations share one compiled program.
 LONG: Stages = ((0.003, 100), (0.003, 100)) + ((0.003, 400),) * 2 + ((0.001, 400),) * 3 + ((0.0, 400),)
@@ -174,20 +174,23 @@ def member(setting: Setting) -> Member:
 
     Source: bnlib.
     """
-    data = task(setting)
+    X, Y = task(setting)[:2]
     with jax.enable_x64(True):
-        d_in, d_out = data.X.shape[1], data.Y.shape[1]
+        d_in, d_out = X.shape[1], Y.shape[1]
         key = _keys(setting)[1]
         shape = (setting.width, d_out, setting.start_depth)
+        if setting.experiment == "phase-points":  # the same objective, and one compiled program for all N
+            X, Y = (jnp.tile(A, (setting.width // setting.n, 1)) for A in (X, Y))
         if setting.start is None:
-            return init(key, d_in, *shape), data.X, data.Y, setting.ridge
+            return init(key, d_in, *shape), X, Y, setting.ridge
         if setting.start != "curve":
-            return narrow(key, data.X, *shape, neurons=int(setting.start)), data.X, data.Y, setting.ridge
-        (W, b), (V, c), *others = balance(rank_one_interpolant(data.X, data.Y, setting.depth, tail=CURVE_TAIL)).layers
+            return narrow(key, X, *shape, neurons=int(setting.start)), X, Y, setting.ridge
+        (W, b), (V, c), *others = balance(
+            rank_one_interpolant(X[: setting.n], Y[: setting.n], setting.depth, tail=CURVE_TAIL)
+        ).layers
         spare = setting.width - len(b)  # neurons of zeros, so that all starts share compiled programs
         W, b, V = jnp.pad(W, ((0, spare), (0, 0))), jnp.pad(b, (0, spare)), jnp.pad(V, ((0, 0), (0, spare)))
-        start = from_layers([(W, b), (V, c), *others])
-    return start, data.X, data.Y, setting.ridge
+        return from_layers([(W, b), (V, c), *others]), X, Y, setting.ridge
 
 
 def narrow(key: Any, X: Any, width: int, d_out: int, depth: int, *, neurons: int) -> Network:
