@@ -55,6 +55,7 @@ EXPECTED = [
     "tsp",
     "depth-window",
     "rank-phase",
+    "extra-rank",
     "narrow-minima",
     "narrow-rates",
     "weights-theorem",
