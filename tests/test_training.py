@@ -457,10 +457,10 @@ def check_derivatives(mse, depth, slope, widths=(0.0, 0.05, 0.5)):
 
 @pytest.mark.parametrize(("depth", "slope"), [(1, 0.0), (2, 0.2), (5, 0.0), (5, 0.2), (5, 1.0)])
 def test_the_written_gradient_is_that_of_the_definition(depth, slope):
-    check_derivatives(training._mse, depth, slope)
+    check_derivatives(training._risk, depth, slope)
 
 
 def test_a_wrong_slope_is_caught(monkeypatch):
     monkeypatch.setattr(training, "_slope", lambda h, width, s: jnp.where(h > 0, 1.0, s))
     with pytest.raises(AssertionError):
-        check_derivatives(training._mse, 5, 0.0)
+        check_derivatives(training._risk, 5, 0.0)
