@@ -539,7 +539,15 @@ def optimiser(steps: int, rate: float) -> optax.GradientTransformation:
 
 @partial(jax.jit, static_argnames=("count", "steps", "rate", "loss"))
 def _adam(
-    net: Network, state: Any, X: Array, Y: Array, lam: Array, count: int, steps: int, rate: float, loss: Loss
+    net: Network,
+    state: Any,
+    X: Array,
+    Y: Array,
+    lam: Array,
+    count: int,
+    steps: int,
+    rate: float,
+    loss: Loss = "squared",
 ) -> tuple[State, Array]:
     """Run ``count`` of ``steps`` steps, rebalancing the neurons every few."""
     adam = optimiser(steps, rate)
