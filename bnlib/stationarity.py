@@ -5,6 +5,7 @@ returns one element of the generalised (Clarke) gradient, and that element stays
 vanishes at a minimum is the shortest element.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +19,7 @@ from . import _checks
 from .constructions import balance_residual
 from .costs import optimality_gap, squared_norm
 from .networks import Layer, Network, activations, affine, fold_layers
-from .training import quasi_newton, smoothed_objective
+from .training import Loss, entrywise, quasi_newton, smoothed_objective, targets
 
 # Most rounds of L-BFGS in ``newton``, and the relative gradient at which they end.
 ROUNDS, NEAR = 40, 1e-6
@@ -59,9 +60,16 @@ def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Arra
 
 @_checks.float64
 def stationarity(
-    net: Network, X: Any, Y: Any, ridge: float, *, kink: float = 1e-3, iterations: int = 300
+    net: Network,
+    X: Any,
+    Y: Any,
+    ridge: float,
+    *,
+    loss: Loss = "squared",
+    kink: float = 1e-3,
+    iterations: int = 300,
 ) -> Stationarity:
-    r"""Measure stationarity of :math:`\frac1N\sum_i|f_\theta(x_i)-y_i|^2+\lambda\|\theta\|^2` at a ReLU network.
+    r"""Measure stationarity of what ``train`` minimises at a ReLU network.
 
     Pre-activations within ``kink`` of zero, in units of their neuron's root mean square over the data, may take any
     slope in [0, 1]; bounded L-BFGS looks for the slopes that make the gradient shortest.
@@ -71,6 +79,7 @@ def stationarity(
         X: inputs (N, d_in).
         Y: targets (N, d_out).
         ridge: lambda > 0.
+        loss: as in ``train``.
         kink: relative distance below which a pre-activation counts as zero.
         iterations: of the search for the shortest gradient.
 
@@ -91,7 +100,7 @@ def stationarity(
     kink, iterations = _checks.number("kink", kink), _checks.integer("iterations", iterations, 1)
     if net.negative_slope != 0:
         raise ValueError(f"Only ReLU networks are supported, but negative_slope is {net.negative_slope}.")
-    X, Y = _checks.points("X", X, net.d_in), _checks.points("Y", Y, net.d_out)
+    X, Y = _checks.points("X", X, net.d_in), targets(Y, net.d_out, loss)
     _checks.equal_lengths(X, Y)
     pre = activations(net, X).pre
     scale = jnp.sqrt(jnp.mean(pre**2, axis=1, keepdims=True))
@@ -102,7 +111,7 @@ def stationarity(
 
     def squared_gradient(slopes: Array) -> Array:
         m = masks.at[free].set(slopes).reshape(pre.shape)
-        gradient = jax.grad(lambda v: _objective(unravel(v), X, Y, ridge, m))(flat)
+        gradient = jax.grad(lambda v: _objective(unravel(v), X, Y, ridge, m, loss))(flat)
         return jnp.sum((gradient / size) ** 2)
 
     start = np.asarray(masks[free])
@@ -125,16 +134,19 @@ def stationarity(
     return Stationarity(plain**0.5, shortest**0.5, imbalance, len(free), optimality_gap(net, X))
 
 
-def _objective(net: Network, X: Array, Y: Array, ridge: float, masks: Array) -> Array:
+def _objective(net: Network, X: Array, Y: Array, ridge: float, masks: Array, loss: Loss) -> Array:
     def step(h: Array, layer: Layer, mask: Array) -> tuple[Array, None]:
         return _relu_with_slope(affine(layer, h), mask), None
 
     h, _ = fold_layers(step, X, net, masks)
-    return jnp.mean(jnp.sum((affine(net.last, h) - Y) ** 2, axis=1)) + ridge * squared_norm(net)
+    entries, _ = entrywise(affine(net.last, h).T, Y.T, loss)
+    return jnp.mean(jnp.sum(entries, axis=0)) + ridge * squared_norm(net)
 
 
 @_checks.float64
-def newton(net: Network, X: Any, Y: Any, ridge: float, *, width: float, steps: int = 50) -> tuple[Network, float]:
+def newton(
+    net: Network, X: Any, Y: Any, ridge: float, *, width: float, loss: Loss = "squared", steps: int = 50
+) -> tuple[Network, float]:
     r"""Find a stationary point of the objective whose ReLU is smoothed over [-width, width]; for small networks.
 
     Rounds of L-BFGS in float64 come first, each with an empty memory, until the gradient is small: the Hessian jumps at
@@ -147,6 +159,7 @@ def newton(net: Network, X: Any, Y: Any, ridge: float, *, width: float, steps: i
         X: inputs (N, d_in).
         Y: targets (N, d_out).
         ridge: lambda > 0.
+        loss: as in ``train``.
         width: positive smoothing width.
         steps: most Newton steps to take; fewer are taken when the objective stops falling.
 
@@ -167,37 +180,37 @@ def newton(net: Network, X: Any, Y: Any, ridge: float, *, width: float, steps: i
     if 0 in (_checks.number("ridge", ridge), _checks.number("width", width)):
         raise ValueError(f"ridge and width must be positive, but they are {ridge!r} and {width!r}.")
     steps = _checks.integer("steps", steps, 0)
-    X, Y = _checks.points("X", X, net.d_in), _checks.points("Y", Y, net.d_out)
+    X, Y = _checks.points("X", X, net.d_in), targets(Y, net.d_out, loss)
     _checks.equal_lengths(X, Y)
     lam, smoothing = jnp.asarray(ridge, X.dtype), jnp.asarray(width, X.dtype)
     for _ in range(ROUNDS):
-        net, _, gradient = quasi_newton(net, X, Y, lam, smoothing, 1500, 100, flattest=True)
+        net, _, gradient = quasi_newton(net, X, Y, lam, smoothing, 1500, 100, flattest=True, loss=loss)
         if gradient <= NEAR:
             break
     for _ in range(steps):
         flat, unravel = ravel_pytree(net)
-        slope, curvature = _derivatives(net, X, Y, lam, smoothing)
+        slope, curvature = _derivatives(net, X, Y, lam, smoothing, loss)
         bend, axes = np.linalg.eigh(np.asarray(curvature))
         step = jnp.asarray(-axes @ ((axes.T @ np.asarray(slope)) / np.maximum(np.abs(bend), 2e-3 * ridge)))
         trials = (unravel(flat + step / 2**halvings) for halvings in range(40))
-        value = _smoothed(net, X, Y, lam, smoothing)
-        lower = next((trial for trial in trials if _smoothed(trial, X, Y, lam, smoothing) < value), None)
+        value = _smoothed(net, X, Y, lam, smoothing, loss)
+        lower = next((trial for trial in trials if _smoothed(trial, X, Y, lam, smoothing, loss) < value), None)
         if lower is None:  # the objective falls no further in float64
             break
         net = lower
-    slope, _ = _derivatives(net, X, Y, lam, smoothing)
+    slope, _ = _derivatives(net, X, Y, lam, smoothing, loss)
     return net, float(jnp.linalg.norm(slope) / (2 * ridge * jnp.sqrt(squared_norm(net))))
 
 
-_smoothed = jax.jit(smoothed_objective)
+_smoothed = jax.jit(smoothed_objective, static_argnames="loss")
 
 
-@jax.jit
-def _derivatives(net: Network, X: Array, Y: Array, lam: Array, width: Array) -> tuple[Array, Array]:
+@partial(jax.jit, static_argnames="loss")
+def _derivatives(net: Network, X: Array, Y: Array, lam: Array, width: Array, loss: Loss) -> tuple[Array, Array]:
     """Return the gradient and the Hessian of the smoothed objective with respect to all parameters."""
     flat, unravel = ravel_pytree(net)
 
     def objective(v: Array) -> Array:
-        return smoothed_objective(unravel(v), X, Y, lam, width)
+        return smoothed_objective(unravel(v), X, Y, lam, width, loss)
 
     return jax.grad(objective)(flat), jax.hessian(objective)(flat)

@@ -18,6 +18,7 @@ from . import _checks, checkpoints
 from .networks import Network
 from .training import (
     STAGES,
+    Loss,
     Phase,
     Stages,
     TrainResult,
@@ -78,8 +79,8 @@ def sweep(
     work = _batches(members, len(devices)) if batched else [(i % len(devices), [i]) for i in range(len(members))]
     x64 = bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
     # All are checked before the first is trained; as NumPy arrays they are bound to no device.
-    dtype = settings.get("dtype", jnp.float32)
-    members = [(*jax.tree.map(np.asarray, checked(*member, dtype)[:3]), float(member[3])) for member in members]
+    kind = settings.get("dtype", jnp.float32), settings.get("loss", "squared")
+    members = [(*jax.tree.map(np.asarray, checked(*member, *kind)[:3]), float(member[3])) for member in members]
 
     def share(d: int) -> dict[int, TrainResult]:
         done: dict[int, TrainResult] = {}
@@ -124,6 +125,7 @@ def _batches(members: Sequence[Member], n_devices: int) -> list[tuple[int, list[
 def _batch(
     group: list[Member],
     *,
+    loss: Loss = "squared",
     first_order_steps: int = 500,
     learning_rate: float = 5e-3,
     stages: Stages | None = None,
@@ -135,28 +137,28 @@ def _batch(
     phases = schedule(first_order_steps, STAGES if stages is None else stages)
     rate = _checks.number("learning_rate", learning_rate)
     memory = None if memory is None else _checks.integer("memory", memory, 1)
-    variances = [foresee(Y, ridge, net.depth) for net, _, Y, ridge in group]
-    nets, histories, smoothed = _run(tuple(phases), rate, memory, *stacked)
+    variances = [foresee(Y, ridge, net.depth, loss) for net, _, Y, ridge in group]
+    nets, histories, smoothed = _run(tuple(phases), rate, memory, loss, *stacked)
     results = []
     for i, (_, X, Y, ridge) in enumerate(group):
         net, history = jax.tree.map(lambda a, i=i: a[i], nets), np.asarray(histories[i], np.float64)
         if not np.all(np.isfinite(history)):
             step = int(np.argmin(np.isfinite(history)))
             raise RuntimeError(f"Training diverged for ridge {ridge!r}: the objective is not finite at step {step}.")
-        results.append(summarise(net, history, float(smoothed[i]), X, Y, ridge, variances[i]))
+        results.append(summarise(net, history, float(smoothed[i]), X, Y, ridge, variances[i], loss))
     return results
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
-@partial(jax.vmap, in_axes=(None, None, None, 0, 0, 0, 0))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@partial(jax.vmap, in_axes=(None, None, None, None, 0, 0, 0, 0))
 def _run(
-    phases: tuple[Phase, ...], rate: float, memory: int | None, net: Network, X: Array, Y: Array, lam: Array
+    phases: tuple[Phase, ...], rate: float, memory: int | None, loss: Loss, net: Network, X: Array, Y: Array, lam: Array
 ) -> tuple[Network, Array, Array]:
     """Run all phases of every member inside one traced program."""
     state = (net, optimiser(first_order(phases), rate).init(net))
     histories, smoothed = [], jnp.full((), jnp.nan, X.dtype)
     for phase in phases:
-        state, values, gradient = run_phase(phase, state, X, Y, lam, rate, memory)
+        state, values, gradient = run_phase(phase, state, X, Y, lam, rate, memory, loss)
         histories.append(values)
         smoothed = smoothed if gradient is None else gradient
     return state[0], jnp.concatenate(histories), smoothed

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ from .networks import Layer, Network
 from .spectra import bottleneck_rank
 
 Stages = tuple[tuple[float, int], ...]
+Loss = Literal["squared", "cross-entropy"]
 
 # Width of the smoothed ReLU and L-BFGS iterations at each: a kink that is still wide is easier to cross.
 # Equal numbers of iterations share one compiled program.
@@ -47,27 +48,33 @@ class TrainResult(NamedTuple):
     Attributes:
         net: the trained network, balanced.
         history: objective before every step of Adam and after every one of L-BFGS; smoothed where the ReLU was.
-        objective: final value of the mean squared error plus ridge times squared norm.
-        mse: its first term.
+        objective: final value of the mean loss plus ridge times squared norm.
+        loss: its first term, the mean squared error or the mean cross-entropy.
         decrease: relative decrease of the objective over the last 100 values of the history.
         imbalance: largest difference of A_i and B_i before the final balancing, relative to the largest squared norm
             of a neuron.
         smoothed_gradient: norm of the gradient at the end of the last smoothed stage, relative to that of the ridge.
         converged: decrease and imbalance are at most 1e-3 and 1e-2.
-        collapsed: the network explains less than one percent of the variance of Y.
+        collapsed: of what the best constant function loses the network explains less than one percent: of the variance
+            of Y, or of the entropy of its mean row beyond the mean entropy of its rows.
         trials: with inserted layers, the ranks tried and the objective at which each ended or dropped out.
     """
 
     net: Network
     history: np.ndarray
     objective: float
-    mse: float
+    loss: float
     decrease: float
     imbalance: float
     smoothed_gradient: float
     converged: bool
     collapsed: bool
     trials: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def mse(self) -> float:
+        """The loss, by the name that it has where it is the squared one."""
+        return self.loss
 
 
 def train(
@@ -76,6 +83,7 @@ def train(
     Y: Any,
     ridge: float,
     *,
+    loss: Loss = "squared",
     depth: int | None = None,
     first_order_steps: int = 500,
     learning_rate: float = 5e-3,
@@ -86,6 +94,8 @@ def train(
     checkpoint: str | Path | None = None,
 ) -> TrainResult:
     r"""Minimise :math:`\frac1N\sum_i|f_\theta(x_i)-y_i|^2+\lambda\|\theta\|^2` from a given start.
+
+    With the cross-entropy the first term is :math:`-\frac1N\sum_i\langle y_i,\log\mathrm{softmax}f_\theta(x_i)\rangle`.
 
     Adam finds the basin; L-BFGS on a ReLU smoothed over a shrinking width follows it down; the last stage uses the
     ReLU itself. Balancing at the end lowers the norm without changing the function. Everything is deterministic.
@@ -98,8 +108,9 @@ def train(
     Args:
         net: start, for instance from ``init``.
         X: inputs (N, d_in).
-        Y: targets (N, d_out).
+        Y: targets (N, d_out); for the cross-entropy rows of class probabilities, such as ``np.eye(classes)[labels]``.
         ridge: lambda >= 0.
+        loss: "squared" or "cross-entropy".
         depth: final depth; None for that of ``net``. A third to two thirds of it are a good depth to start from.
         first_order_steps: steps of Adam.
         learning_rate: its peak, after a warm-up of a tenth of the steps and before a cosine decay.
@@ -117,8 +128,9 @@ def train(
         It does not say that the gradient vanishes: data sit on kinks, where it cannot; see ``stationarity``.
 
     Raises:
-        ValueError: lengths of X and Y that differ, wrong dimensions, NaN or infinity, a negative ridge, settings out
-            of range, or a checkpoint that is damaged, of another run, or in a folder that cannot be written to.
+        ValueError: lengths of X and Y that differ, wrong dimensions, NaN or infinity, a negative ridge, an unknown
+            loss, targets that are no probabilities for the cross-entropy, settings out of range, or a checkpoint that
+            is damaged, of another run, or in a folder that cannot be written to.
         RuntimeError: the objective became NaN or infinite, with the step.
 
     Example:
@@ -129,7 +141,7 @@ def train(
 
     Source: recipe measured for the book; chapters: opening, training to the bottleneck.
     """
-    net, X, Y, ridge = checked(net, X, Y, ridge, dtype)
+    net, X, Y, ridge = checked(net, X, Y, ridge, dtype, loss)
     rate = _checks.number("learning_rate", learning_rate)
     depth = net.depth if depth is None else _checks.integer("depth", depth, net.depth)
     if depth > net.depth and (net.depth < 3 or net.negative_slope not in (0.0, 1.0)):
@@ -147,8 +159,8 @@ def train(
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None:
         checkpoints.reserve(path)
-    variance = foresee(Y, ridge, depth)
-    run = partial(_Run, path=path, data=(X, Y, ridge), rate=rate, memory=memory, failures=[])
+    variance = foresee(Y, ridge, depth, loss)
+    run = partial(_Run, path=path, data=(X, Y, ridge), rate=rate, memory=memory, loss=loss, failures=[])
     trials: tuple[tuple[int, float], ...] = ()
     if depth == net.depth:
         best = run(net, phases + finish).advance()
@@ -162,10 +174,12 @@ def train(
         best, trials = _race(runs)
         if polish:
             best = run(best.net, finish, "polish", best).advance()
-    return summarise(best.net, best.history, best.smoothed, X, Y, ridge, variance)._replace(trials=trials)
+    return summarise(best.net, best.history, best.smoothed, X, Y, ridge, variance, loss)._replace(trials=trials)
 
 
-def checked(net: Network, X: Any, Y: Any, ridge: float, dtype: Any) -> tuple[Network, Array, Array, float]:
+def checked(
+    net: Network, X: Any, Y: Any, ridge: float, dtype: Any, loss: Loss = "squared"
+) -> tuple[Network, Array, Array, float]:
     """Return start, data and ridge in the type of the training, or raise ValueError.
 
     Source: bnlib.
@@ -175,24 +189,62 @@ def checked(net: Network, X: Any, Y: Any, ridge: float, dtype: Any) -> tuple[Net
         raise ValueError(f"dtype must be float32, or float64 with jax_enable_x64 on, but it is {dtype}.")
     ridge = _checks.number("ridge", ridge)
     X = _checks.points("X", X, net.d_in).astype(dtype)
-    Y = _checks.points("Y", Y, net.d_out).astype(dtype)
+    Y = targets(Y, net.d_out, loss).astype(dtype)
     _checks.equal_lengths(X, Y)
     _checks.finite("net", net)
     return jax.tree.map(lambda a: a.astype(dtype), net), X, Y, ridge
 
 
-def foresee(Y: Array, ridge: float, depth: int) -> float:
-    """Return the variance of Y, the mean squared distance of its rows from their mean; warn if a constant will fit.
+def targets(Y: Any, d_out: int, loss: Loss) -> Array:
+    """Return targets as (N, d_out), or raise ValueError where the loss is unknown or cannot take them.
+
+    Example:
+        >>> targets([[0.5, 0.6]], 2, "cross-entropy")
+        Traceback (most recent call last):
+        ValueError: For the cross-entropy the rows of Y must be >= 0 and sum to one, but row 0 has the sum 1.1.
 
     Source: bnlib.
     """
-    Y = Y - Y[:1]  # exactly zero for equal rows, whatever the rounding of their mean
-    variance = float(jnp.mean(jnp.sum((Y - Y.mean(0, keepdims=True)) ** 2, axis=1)))
+    if loss not in get_args(Loss):
+        raise ValueError(f"loss must be one of {', '.join(map(repr, get_args(Loss)))}, but it is {loss!r}.")
+    Y = _checks.points("Y", Y, d_out)
+    if loss == "cross-entropy":
+        rows = np.asarray(Y, np.float64)
+        least, total = rows.min(axis=1), rows.sum(axis=1)
+        wrong = (least < 0) | (np.abs(total - 1) > 1e-5)
+        if np.any(wrong):
+            i = int(np.argmax(wrong))
+            found = f"the entry {least[i]:.6g}" if least[i] < 0 else f"the sum {total[i]:.6g}"
+            raise ValueError(
+                f"For the cross-entropy the rows of Y must be >= 0 and sum to one, but row {i} has {found}."
+            )
+    return Y
+
+
+def _entropy(Y: Array) -> Array:
+    """Return the mean entropy of rows of probabilities."""
+    return jnp.mean(jnp.sum(jax.scipy.special.entr(Y), axis=1))
+
+
+def foresee(Y: Array, ridge: float, depth: int, loss: Loss = "squared") -> float:
+    """Return what the best constant function loses beyond the least possible loss; warn if a constant will fit.
+
+    For the squared loss it is the variance of Y, the mean squared distance of its rows from their mean. For the
+    cross-entropy it is the entropy of the mean row less the mean entropy of the rows.
+
+    Source: bnlib.
+    """
+    if loss == "squared":
+        Y = Y - Y[:1]  # exactly zero for equal rows, whatever the rounding of their mean
+        variance = float(jnp.mean(jnp.sum((Y - Y.mean(0, keepdims=True)) ** 2, axis=1)))
+    else:
+        variance = float(_entropy(Y.mean(0, keepdims=True)) - _entropy(Y)) * bool(jnp.any(Y[:1] != Y))
     if variance == 0:
         warnings.warn("All rows of Y are equal, so a constant function fits them.", stacklevel=3)
     elif variance < ridge * depth:
+        name = "variance" if loss == "squared" else "entropy"
         warnings.warn(
-            f"ridge * depth = {ridge * depth:.3g} exceeds the variance {variance:.3g} of Y, so one dimension costs "
+            f"ridge * depth = {ridge * depth:.3g} exceeds the {name} {variance:.3g} of Y, so one dimension costs "
             "more than all there is to explain: expect a constant function.",
             stacklevel=3,
         )
@@ -249,15 +301,17 @@ class _Run:
         data: tuple[Array, Array, float],
         rate: float,
         memory: int | None,
+        loss: Loss,
         failures: list[OSError],
     ) -> None:
         self.phases, self.data, self.rate, self.memory, self.failures = phases, data, rate, memory, failures
+        self.loss: Loss = loss
         self.path = path = checkpoints.beside(path, name) if path is not None and name else path
         self.history: np.ndarray = np.zeros(0) if before is None else before.history
         self.smoothed: float = float("nan") if before is None else before.smoothed
         self.done = 0
         self.state: State = (net, optimiser(first_order(phases), rate).init(net))
-        self.key = checkpoints.fingerprint(net, *data, phases, rate, memory)
+        self.key = checkpoints.fingerprint(net, *data, phases, rate, memory, loss)
         if path is not None and (found := checkpoints.load(path, self.key)) is not None:
             self.done, (self.history, smoothed, *leaves) = found
             self.smoothed = float(smoothed)
@@ -286,7 +340,7 @@ class _Run:
             if self._flat(phase):
                 self.done += 1
                 continue
-            self.state, values, gradient = run_phase(phase, self.state, X, Y, lam, self.rate, self.memory)
+            self.state, values, gradient = run_phase(phase, self.state, X, Y, lam, self.rate, self.memory, self.loss)
             self.smoothed = self.smoothed if gradient is None else float(gradient)
             self.history = np.append(self.history, np.asarray(values, np.float64))
             if not np.all(np.isfinite(self.history)):
@@ -320,21 +374,21 @@ def _race(runs: dict[int, _Run]) -> tuple[_Run, tuple[tuple[int, float], ...]]:
 
 
 def run_phase(
-    phase: Phase, state: State, X: Array, Y: Array, lam: Array, rate: float, memory: int | None
+    phase: Phase, state: State, X: Array, Y: Array, lam: Array, rate: float, memory: int | None, loss: Loss
 ) -> tuple[State, Array, Array | None]:
     """Run one phase; also return the objective at every step and the relative smoothed gradient, if any.
 
     Source: bnlib.
     """
     if phase.kind == "adam":
-        return *_adam(*state, X, Y, lam, phase.steps, phase.of, rate), None
+        return *_adam(*state, X, Y, lam, phase.steps, phase.of, rate, loss), None
     x64 = phase.kind == "polish" or X.dtype == jnp.float64
     with jax.enable_x64(x64 or bool(jax.config.jax_enable_x64)):  # type: ignore[attr-defined]
         dtype = jnp.float64 if x64 else X.dtype
         net, x, y, lam = jax.tree.map(lambda a: jnp.asarray(a, dtype), (state[0], X, Y, lam))
         width, flattest = jnp.asarray(phase.width, dtype), phase.kind == "polish" and phase.width > 0
         memory = (100 if phase.kind == "polish" else 50) if memory is None else memory
-        net, values, gradient = quasi_newton(net, x, y, lam, width, phase.steps, memory, flattest)
+        net, values, gradient = quasi_newton(net, x, y, lam, width, phase.steps, memory, flattest, loss)
     return (net, state[1]), values, gradient if phase.width > 0 else None
 
 
@@ -355,7 +409,14 @@ def _progress(done: int, total: int, objective: float) -> None:
 
 
 def summarise(
-    net: Network, history: np.ndarray, smoothed: float, X: Array, Y: Array, ridge: float, variance: float
+    net: Network,
+    history: np.ndarray,
+    smoothed: float,
+    X: Array,
+    Y: Array,
+    ridge: float,
+    variance: float,
+    loss: Loss = "squared",
 ) -> TrainResult:
     """Balance the net where a run ended and say how it went.
 
@@ -366,19 +427,20 @@ def summarise(
         decrease = float(history[-100] - history[-1]) / max(abs(float(history[-1])), sys.float_info.min)
     imbalance = _relative_imbalance(net)
     net = balance(net)
-    mse = float(_checks.float64(_error)(net, X, Y))
-    collapsed = variance > 0 and mse > 0.99 * variance
+    value = float(_checks.float64(_error)(net, X, Y, loss))
+    least = 0.0 if loss == "squared" else float(_entropy(Y))
+    collapsed = variance > 0 and value - least > 0.99 * variance
     if collapsed and len(history):
         settled = int(np.argmax(np.abs(history - history[-1]) <= 0.01 * abs(history[-1])))
         warnings.warn(f"Training collapsed to a constant function, from about step {settled} on.", stacklevel=3)
-    objective = mse + ridge * float(squared_norm(net))
+    objective = value + ridge * float(squared_norm(net))
     converged = decrease <= 1e-3 and imbalance <= 1e-2
-    return TrainResult(net, history, objective, mse, decrease, imbalance, smoothed, converged, collapsed)
+    return TrainResult(net, history, objective, value, decrease, imbalance, smoothed, converged, collapsed)
 
 
-@jax.jit
-def _error(net: Network, X: Array, Y: Array) -> Array:
-    return _mse(net, X, Y, jnp.zeros(()))
+@partial(jax.jit, static_argnames="loss")
+def _error(net: Network, X: Array, Y: Array, loss: Loss) -> Array:
+    return _risk(net, X, Y, jnp.zeros(()), loss)
 
 
 @_checks.float64
@@ -388,18 +450,29 @@ def _relative_imbalance(net: Network) -> float:
     return float(jnp.max(jnp.abs(residual))) / largest if largest else 0.0
 
 
-@jax.custom_vjp
-def _mse(net: Network, X: Array, Y: Array, width: Array) -> Array:
-    """Evaluate the mean squared error with the kink of the activation smoothed over [-width, width].
+def entrywise(z: Array, y: Array, loss: Loss) -> tuple[Array, Array]:
+    """Return what each entry of columns of outputs and targets adds to the loss, and half the derivative of the sum.
+
+    Source: bnlib.
+    """
+    if loss == "squared":
+        error = z - y
+        return error**2, error
+    return -y * jax.nn.log_softmax(z, axis=0), (jax.nn.softmax(z, axis=0) - y) / 2
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(4,))
+def _risk(net: Network, X: Array, Y: Array, width: Array, loss: Loss) -> Array:
+    """Evaluate the mean loss with the kink of the activation smoothed over [-width, width].
 
     Steps are bound by memory as much as by arithmetic, so the gradient is written out: data stand in columns, and
     one array per layer is kept, for the slope of the activation is a function of its value. X, Y and the width are
     constants to it.
     """
-    return _mse_forward(net, X, Y, width)[0]
+    return _risk_forward(net, X, Y, width, loss)[0]
 
 
-def _mse_forward(net: Network, X: Array, Y: Array, width: Array) -> tuple[Array, Any]:
+def _risk_forward(net: Network, X: Array, Y: Array, width: Array, loss: Loss) -> tuple[Array, Any]:
     def up(h: Array, layer: Layer) -> tuple[Array, Array]:
         return _activation(_columns(layer, h), width, net.negative_slope), h
 
@@ -407,11 +480,11 @@ def _mse_forward(net: Network, X: Array, Y: Array, width: Array) -> tuple[Array,
     if net.first is not None:
         h, _ = up(h, net.first)
         h, inner = lax.scan(up, h, net.hidden)
-    error = _columns(net.last, h) - Y.T
-    return jnp.sum(error**2) / len(X), (net, X, width, inner, h, error)
+    entries, error = entrywise(_columns(net.last, h), Y.T, loss)
+    return jnp.sum(entries) / len(X), (net, X, width, inner, h, error)
 
 
-def _mse_backward(kept: Any, seed: Array) -> tuple[Network, None, None, None]:
+def _risk_backward(loss: Loss, kept: Any, seed: Array) -> tuple[Network, None, None, None]:
     net, X, width, inner, h, error = kept
 
     def down(g: Array, at: tuple[Layer, Array]) -> tuple[Array, Layer]:
@@ -426,7 +499,7 @@ def _mse_backward(kept: Any, seed: Array) -> tuple[Network, None, None, None]:
     return Network((g @ X, g.sum(1)), hidden, last, net.negative_slope), None, None, None
 
 
-_mse.defvjp(_mse_forward, _mse_backward)
+_risk.defvjp(_risk_forward, _risk_backward)
 
 
 def _columns(layer: Layer, h: Array) -> Array:
@@ -446,12 +519,12 @@ def _slope(h: Array, width: Array, s: float) -> Array:
     return jnp.where(ramp, jnp.sqrt(square), jnp.where(h > 0, 1.0, s))
 
 
-def smoothed_objective(net: Network, X: Array, Y: Array, lam: Array, width: Array) -> Array:
+def smoothed_objective(net: Network, X: Array, Y: Array, lam: Array, width: Array, loss: Loss = "squared") -> Array:
     """Evaluate what ``train`` minimises, with the kink smoothed over [-width, width].
 
     Source: bnlib.
     """
-    return _mse(net, X, Y, width) + lam * squared_norm(net)
+    return _risk(net, X, Y, width, loss) + lam * squared_norm(net)
 
 
 def optimiser(steps: int, rate: float) -> optax.GradientTransformation:
@@ -464,9 +537,17 @@ def optimiser(steps: int, rate: float) -> optax.GradientTransformation:
     return optax.adam(schedule, b2=0.99)
 
 
-@partial(jax.jit, static_argnames=("count", "steps", "rate"))
+@partial(jax.jit, static_argnames=("count", "steps", "rate", "loss"))
 def _adam(
-    net: Network, state: Any, X: Array, Y: Array, lam: Array, count: int, steps: int, rate: float
+    net: Network,
+    state: Any,
+    X: Array,
+    Y: Array,
+    lam: Array,
+    count: int,
+    steps: int,
+    rate: float,
+    loss: Loss = "squared",
 ) -> tuple[State, Array]:
     """Run ``count`` of ``steps`` steps, rebalancing the neurons every few."""
     adam = optimiser(steps, rate)
@@ -474,7 +555,7 @@ def _adam(
 
     def step(carry: State, i: Array) -> tuple[State, Array]:
         net, state = carry
-        value, grad = jax.value_and_grad(smoothed_objective)(net, X, Y, lam, no_smoothing)
+        value, grad = jax.value_and_grad(smoothed_objective)(net, X, Y, lam, no_smoothing, loss)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes its integer step count with floats
             updates, state = adam.update(grad, state)
         net = optax.apply_updates(net, updates)
@@ -494,7 +575,7 @@ def _rebalanced(net: Network, state: Any) -> State:
     return net, (state[0]._replace(mu=mu, nu=nu), *state[1:])
 
 
-@partial(jax.jit, static_argnames=("iterations", "memory", "flattest"))
+@partial(jax.jit, static_argnames=("iterations", "memory", "flattest", "loss"))
 def quasi_newton(
     net: Network,
     X: Array,
@@ -504,6 +585,7 @@ def quasi_newton(
     iterations: int,
     memory: int = 50,
     flattest: bool = False,
+    loss: Loss = "squared",
 ) -> tuple[Network, Array, Array]:
     """Run L-BFGS on the smoothed objective.
 
@@ -516,7 +598,7 @@ def quasi_newton(
     flat, unravel = ravel_pytree(net)
 
     def objective(v: Array) -> Array:
-        return smoothed_objective(unravel(v), X, Y, lam, width)
+        return smoothed_objective(unravel(v), X, Y, lam, width, loss)
 
     found = lbfgs.minimize(objective, flat, iterations, max(10, min(memory, PAIRS // flat.size)))
     end = found.flattest if flattest else found.x

@@ -73,6 +73,8 @@ EXPECTED = [
     "symmetry",
     "autoencoder",
     "topology",
+    "softmax-ridge",
+    "class-order",
     "iw-kernel-gradients",
     "iw-finite-to-infinite",
     "iw-lazy-fails",

@@ -219,3 +219,17 @@ def test_newton_finds_a_stationary_point():
     # Differences of an objective of order 1, by steps of 1e-5, are good to about 1e-16/1e-5, against a ridge of 0.02.
     assert smoothed_gradient(found, X, Y, ridge, width) <= 1e-6
     assert smoothed_gradient(net, X, Y, ridge, width) > 0.1
+
+
+def test_newton_finds_a_stationary_point_of_the_cross_entropy():
+    """All inputs are on the linear side of the one neuron, so that smoothing changes nothing there."""
+    X, Y = np.array([[1.0], [2.0], [3.0]]), np.eye(2)[[0, 1, 0]]
+    start = bn.from_layers([([[1.2]], [0.5]), ([[1.0], [-1.0]], None)])
+    net, gradient = bn.newton(start, X, Y, 0.01, width=0.01, loss="cross-entropy")
+    assert gradient < 1e-9
+    assert bn.stationarity(net, X, Y, 0.01, loss="cross-entropy").gradient < 1e-9
+    assert bn.stationarity(net, X, Y, 0.01).gradient > 1e-2
+    with pytest.raises(ValueError, match="sum to one"):
+        bn.stationarity(net, X, 2 * Y, 0.01, loss="cross-entropy")
+    with pytest.raises(ValueError, match="loss must be one of"):
+        bn.newton(net, X, Y, 0.01, width=0.1, loss="hinge")

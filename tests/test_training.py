@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jax.flatten_util import ravel_pytree
 
 import bnlib as bn
@@ -425,7 +427,7 @@ def test_training_a_linear_network_reaches_the_closed_form():
     assert norm == pytest.approx(bn.linear_cost(np.asarray(bn.jacobian(result.net, X[0])), 3), rel=1e-6)
 
 
-def plain_mse(net, X, Y, width):
+def plain_risk(net, X, Y, width, loss):
     """The definition, differentiated by JAX."""
 
     def step(h, layer, _):
@@ -435,32 +437,163 @@ def plain_mse(net, X, Y, width):
         return net.negative_slope * z + (1.0 - net.negative_slope) * relu, None
 
     h, _ = fold_layers(step, X, net)
-    return jnp.mean(jnp.sum((affine(net.last, h) - Y) ** 2, axis=1))
+    F = affine(net.last, h)
+    if loss == "squared":
+        return jnp.mean(jnp.sum((F - Y) ** 2, axis=1))
+    return jnp.mean(jnp.sum(Y * (jnp.log(jnp.sum(jnp.exp(F), axis=1, keepdims=True)) - F), axis=1))
 
 
-def check_derivatives(mse, depth, slope, widths=(0.0, 0.05, 0.5)):
+def probabilities(n, classes, seed=0):
+    """Return rows of probabilities, the first ones certain."""
+    Y = np.random.default_rng(seed).dirichlet(np.ones(classes), size=n)
+    Y[: n // 2] = np.eye(classes)[np.arange(n // 2) % classes]
+    return Y
+
+
+def check_derivatives(risk, depth, slope, widths=(0.0, 0.05, 0.5), loss="squared"):
     k_net, k_bias, k_x, k_y = jax.random.split(jax.random.key(depth), 4)
     net = bn.init(k_net, 3, 5, 4, depth, negative_slope=slope)
-    X, Y = jax.random.normal(k_x, (12, 3)), jax.random.normal(k_y, (12, 4))
+    X = jax.random.normal(k_x, (12, 3))
+    Y = jax.random.normal(k_y, (12, 4)) if loss == "squared" else jnp.asarray(probabilities(12, 4))
     flat, unravel = ravel_pytree(net)
     flat += 0.1 * jax.random.normal(k_bias, flat.shape)  # biases too
 
     def derivatives(f):
-        return jax.jit(lambda v, width: [d(lambda u: f(unravel(u), X, Y, width))(v) for d in (jax.grad, jax.hessian)])
+        return jax.jit(
+            lambda v, width: [d(lambda u: f(unravel(u), X, Y, width, loss))(v) for d in (jax.grad, jax.hessian)]
+        )
 
-    ours, plain = derivatives(mse), derivatives(plain_mse)
+    ours, plain = derivatives(risk), derivatives(plain_risk)
     for width in map(jnp.asarray, widths):
-        np.testing.assert_allclose(mse(net, X, Y, width), plain_mse(net, X, Y, width), rtol=1e-12)
+        np.testing.assert_allclose(risk(net, X, Y, width, loss), plain_risk(net, X, Y, width, loss), rtol=1e-12)
         for a, b in zip(ours(flat, width), plain(flat, width), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize(("depth", "slope"), [(1, 0.0), (2, 0.2), (5, 0.0), (5, 0.2), (5, 1.0)])
 def test_the_written_gradient_is_that_of_the_definition(depth, slope):
-    check_derivatives(training._mse, depth, slope)
+    check_derivatives(training._risk, depth, slope)
+
+
+@pytest.mark.parametrize(("depth", "slope"), [(1, 0.0), (5, 0.2)])
+def test_the_written_gradient_of_the_cross_entropy_is_that_of_the_definition(depth, slope):
+    check_derivatives(training._risk, depth, slope, loss="cross-entropy")
 
 
 def test_a_wrong_slope_is_caught(monkeypatch):
     monkeypatch.setattr(training, "_slope", lambda h, width, s: jnp.where(h > 0, 1.0, s))
     with pytest.raises(AssertionError):
-        check_derivatives(training._mse, 5, 0.0)
+        check_derivatives(training._risk, 5, 0.0)
+
+
+@pytest.mark.parametrize("mistake", ["factor", "targets", "axis"])
+def test_a_wrong_gradient_of_the_cross_entropy_is_caught(monkeypatch, mistake):
+    entrywise = training.entrywise
+
+    def wrong(z, y, loss):
+        value, _ = entrywise(z, y, loss)
+        error = jax.nn.softmax(z, axis=1 if mistake == "axis" else 0) - (0.9 if mistake == "targets" else 1.0) * y
+        return value, error if mistake == "factor" else error / 2
+
+    monkeypatch.setattr(training, "entrywise", wrong)
+    with pytest.raises(AssertionError):
+        check_derivatives(training._risk, 1, 0.0, widths=(0.0,), loss="cross-entropy")
+
+
+# The cross-entropy.
+
+CLASSES = {"data": (engine.data()[0], probabilities(engine.N, engine.D_OUT)), "loss": "cross-entropy"}
+
+
+def cross_entropy(net, X, Y):
+    F = np.asarray(bn.apply(net, X), float)
+    return float(np.mean(np.log(np.exp(F).sum(1)) - np.sum(Y * F, axis=1)))
+
+
+def entropy(Y):
+    return float(-np.mean(np.sum(Y * np.log(np.where(Y > 0, Y, 1.0)), axis=1)))
+
+
+def check_shift(loss, shift):
+    net, (X, Y) = engine.start(), map(jnp.asarray, CLASSES["data"])
+    W, b = net.last
+    moved = type(net)(net.first, net.hidden, (W, b + shift))
+    values = [float(training._risk(n, X, Y, jnp.zeros(()), loss)) for n in (net, moved)]
+    assert values[1] == pytest.approx(values[0], rel=1e-9, abs=1e-9)
+
+
+@given(st.floats(-1e3, 1e3))
+def test_the_cross_entropy_does_not_see_a_common_shift_of_scores(shift):
+    check_shift("cross-entropy", shift)
+
+
+def test_the_squared_loss_sees_it():
+    with pytest.raises(AssertionError):
+        check_shift("squared", 0.1)
+
+
+def test_large_scores_do_not_overflow():
+    X, Y = map(jnp.asarray, CLASSES["data"])
+    net = jax.tree.map(lambda a: 1e3 * a, engine.start())
+    value, slope = jax.value_and_grad(training._risk)(net, X, Y, jnp.zeros(()), "cross-entropy")
+    assert np.isfinite(value)
+    assert all(np.all(np.isfinite(a)) for a in jax.tree.leaves(slope))
+
+
+def test_training_with_the_cross_entropy_reports_it():
+    X, Y = CLASSES["data"]
+    result = quick(**CLASSES, ridge=0.001)
+    assert result.loss == pytest.approx(cross_entropy(result.net, X, Y), rel=1e-6)
+    assert result.objective == pytest.approx(result.loss + 0.001 * float(bn.squared_norm(result.net)), rel=1e-6)
+    constant = entropy(Y.mean(0, keepdims=True))
+    assert entropy(Y) < result.loss < constant - 0.1
+    assert not result.collapsed
+    assert training.foresee(jnp.asarray(Y), 0.0, 3, "cross-entropy") == pytest.approx(constant - entropy(Y))
+
+
+def test_collapse_is_measured_from_the_best_constant():
+    """The loss of soft targets cannot reach zero, so that a fixed share of the constant's loss would be no measure."""
+    X, _ = CLASSES["data"]
+    with pytest.warns(UserWarning, match="of Y, so one dimension costs"), pytest.warns(UserWarning, match="collapsed"):
+        result = quick(**CLASSES, ridge=5.0)
+    assert result.collapsed
+    soft = np.where(X[:, :1] > 0, [[0.51, 0.49]], [[0.49, 0.51]])  # 99.98 % of its constant's loss is out of reach
+    assert not quick(data=(X, soft), loss="cross-entropy", ridge=0.0).collapsed
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert not quick(data=(X, np.full((engine.N, 2), 0.5)), loss="cross-entropy").collapsed
+    assert [str(w.message) for w in caught] == ["All rows of Y are equal, so a constant function fits them."]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss": "hinge"}, "loss must be one of 'squared', 'cross-entropy', but it is 'hinge'"),
+        ({"loss": None}, "loss must be one of"),
+        ({"data": engine.data()}, "For the cross-entropy the rows of Y must be >= 0 and sum to one, but row 0 has"),
+        ({"data": (engine.data()[0], np.full((engine.N, 2), 0.49))}, "row 0 has the sum 0.98"),
+        ({"data": (engine.data()[0], np.tile([1.5, -0.5], (engine.N, 1)))}, "row 0 has the entry -0.5"),
+    ],
+)
+def test_what_is_no_loss_or_no_probability_is_refused(monkeypatch, change, message):
+    monkeypatch.setattr(training, "run_phase", lambda *_: pytest.fail("trained"))
+    with pytest.raises(ValueError, match=message) as refusal:
+        quick(**CLASSES | change)
+    assert str(refusal.value).endswith(".")
+
+
+def test_a_checkpoint_of_the_other_loss_is_refused(tmp_path):
+    quick(**CLASSES, checkpoint=tmp_path / "run.npz")
+    with pytest.raises(ValueError, match="belongs to a run with other data or settings"):
+        quick(**CLASSES | {"loss": "squared"}, checkpoint=tmp_path / "run.npz")
+
+
+def test_a_sweep_takes_the_cross_entropy():
+    members = [(engine.start(seed), *CLASSES["data"], 0.01 * (1 + seed)) for seed in range(2)]
+    single = [bn.train(*member, loss="cross-entropy", **engine.SHORT) for member in members]
+    swept, batched = (bn.sweep(members, loss="cross-entropy", batched=flag, **engine.SHORT) for flag in (False, True))
+    assert engine.bits(swept) == engine.bits(single)
+    for one, other in zip(single, batched, strict=True):
+        assert one.objective == pytest.approx(other.objective, rel=1e-3)
+    with pytest.raises(ValueError, match="sum to one"):
+        bn.sweep([(engine.start(), *engine.data(), 0.1)], loss="cross-entropy")
