@@ -14,6 +14,7 @@ from .costs import (
     squared_norm,
     subadditivity,
 )
+from .invariance import decoded, orbit_share, principal_components
 from .networks import (
     Activations,
     Network,
