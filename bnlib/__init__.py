@@ -15,6 +15,7 @@ from .costs import (
     subadditivity,
 )
 from .interpolants import rank_one_interpolant
+from .invariance import decoded, orbit_share, principal_components
 from .networks import (
     Activations,
     Network,

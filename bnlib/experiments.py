@@ -17,6 +17,7 @@ from .certificates import bottleneck_certificate
 from .constructions import balance, padded
 from .costs import lower_bound, squared_norm
 from .interpolants import rank_one_interpolant
+from .invariance import decoded, orbit_share, principal_components
 from .networks import Network, activations, apply, from_layers, init, jacobian
 from .ntk import ntk_trace, sharpness
 from .spectra import bottleneck_rank, nonlinearity_ratio, representation_singular_values, weight_singular_values
@@ -54,6 +55,8 @@ PHASE: Stages = ((0.003, 200), (0.003, 200), (0.001, 200), (0.0, 200))
 CURVE_TAIL = 2
 # Points at which Jacobians are taken, and points whose kernel is kept.
 PROBES, KEPT = 50, 12
+# Points from which invariants and phase are read off a layer, and as many on which the reading is scored.
+READ = 2000
 
 
 class Setting(NamedTuple):
@@ -243,8 +246,10 @@ def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
     Returns:
         The fields of the setting and: squared norm (in all and by layer), objective, mse on training and test points,
         the diagnostics of training, rank, gap and decided, leading singular values of weights and representations,
-        nonlinearity ratios and the certified lower bound of the cost; for the symmetry task also the share of the
-        variance along orbits, by layer. At full scale also the mean trace of the tangent kernel, sharpness, and for the
+        nonlinearity ratios and the certified lower bound of the cost; for the symmetry task also, by layer, the share
+        of the variance along orbits (the output last), the shares of the leading principal components, and R^2 of the
+        two invariants and of the phase, read off two components and linearly off all neurons, with the code of a few
+        orbits in the middle layer. At full scale also the mean trace of the tangent kernel, sharpness, and for the
         first seed the distance to a stationary point; for k the rank of the task, the two sides of the bottleneck
         theorem, the left one also by layer, medians over points, and the share of points with a Jacobian of rank k; for
         the affine law kernels of a few points at a quarter, a half and three quarters of the depth. The many small
@@ -292,7 +297,7 @@ def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
     if not setting.quick:
         found |= _certified(setting, net, data)
     if setting.experiment == "symmetry":
-        found |= {"orbit_share": orbit_share(net).tolist()}
+        found |= _symmetry(net)
     return setting._asdict() | _short(found)
 
 
@@ -327,31 +332,29 @@ def _short(value: Any) -> Any:
     return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
-@_checks.float64
-def orbit_share(net: Network, points: int = 9, angles: int = 40) -> np.ndarray:
-    """Return the share of each hidden layer's variance that lies along the orbits of ``symmetry_task``.
+def _symmetry(net: Network) -> dict[str, Any]:
+    """Return what the layers keep of the orbits of ``symmetry_task``, at inputs of which training saw none."""
+    with jax.enable_x64(True):
+        side, turn = np.linspace(-1, 1, 9), np.linspace(-np.pi, np.pi, 40, endpoint=False)
+        s, t, angle = (jnp.asarray(a) for a in np.meshgrid(side, side, turn, indexing="ij"))
+        orbits = tasks.rotated_pair(s.ravel(), t.ravel(), angle.ravel()).reshape(81, 40, 4)
+        fit, test = (tasks.symmetry_task(jax.random.key(seed), READ, n_test=1) for seed in (1, 2))
+    seen = [np.concatenate([a[:, :2], np.cos(a[:, 2:]), np.sin(a[:, 2:])], axis=1) for a in (fit.latent, test.latent)]
 
-    Args:
-        net: a network with four inputs.
-        points: grid points of each invariant.
-        angles: points of each orbit.
+    def read(components: int, degree: int) -> list[list[float]]:
+        """Return R^2 of s, t and the phase, by layer."""
+        R2 = decoded(net, fit.X, seen[0], test.X, seen[1], components=components, degree=degree)
+        return np.concatenate([R2[:, :2], R2[:, 2:].mean(axis=1, keepdims=True)], axis=1).tolist()
 
-    Returns:
-        (L-1,): 0 for a representation that the rotation leaves unchanged.
-
-    Example:
-        >>> bool(orbit_share(init(jax.random.key(0), 4, 50, 5, 3))[0] > 0.5)
-        True
-
-    Source: theory id symmetry.
-    """
-    side, turn = np.linspace(-1, 1, points), np.linspace(0, 2 * np.pi, angles, endpoint=False)
-    s, t, angle = (jnp.asarray(a.ravel()) for a in np.meshgrid(side, side, turn, indexing="ij"))
-    A = np.asarray(activations(net, tasks.rotated_pair(s, t, angle)).post)
-    A = A.reshape(len(A), points**2, angles, -1)
-    along = np.sum(A.var(axis=2).mean(axis=1), axis=-1)
-    total = np.sum(A.reshape(len(A), points**2 * angles, -1).var(axis=1), axis=-1)
-    return np.divide(along, total, out=np.zeros_like(total), where=total > 0)
+    # Every second orbit each way and every fifth angle of the layer in the middle, for a picture of the code.
+    shown = np.asarray(orbits).reshape(9, 9, 40, 4)[::2, ::2, ::5].reshape(-1, 4)
+    return {
+        "orbit_share": orbit_share(net, orbits).tolist(),
+        "component_shares": principal_components(net, fit.X, 4).shares.tolist(),
+        "decoded": read(2, 5),
+        "decoded_linearly": read(net.width, 1),
+        "code": principal_components(net, fit.X, 2, shown).scores[net.depth // 2 - 1].tolist(),
+    }
 
 
 def setting_of(record: dict[str, Any]) -> Setting:

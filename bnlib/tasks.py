@@ -152,6 +152,113 @@ def rotated_pair(s: Array, t: Array, angle: Array) -> Array:
     return jnp.stack(columns, axis=1)
 
 
+def two_body_task(key: Array, n: int, *, shape_only: bool = False, n_test: int = 500) -> Task:
+    r"""Draw positions of planets on Kepler ellipses, seen in a turned frame; the outputs do not see the turn.
+
+    The sun stands at the origin, and times are in units in which a planet of semi-major axis 1 has the period 2 pi.
+    Each input holds three positions in the plane, at the times 0.6, 1.8 and 3 after the pericentre, of an orbit with
+    semi-major axis a = 1 + u/5 and eccentricity e = 0.3 + 0.15 v; u, v are uniform on [-1, 1], the direction of the
+    pericentre is uniform. With energy :math:`E=-1/(2a)` and angular momentum :math:`\ell=\sqrt{a(1-e^2)}`, brought to
+    p = 9.6 E + 5 and q = (l - 0.94)/0.14 between about -1 and 1, outputs are (p, q, pq), or (v, v^2) for the shape
+    alone; they are centred, with E|y|^2 the rank.
+
+    Args:
+        key: PRNG key.
+        n: number of training points.
+        shape_only: outputs depend on the eccentricity alone instead of on energy and angular momentum.
+        n_test: number of test points.
+
+    Returns:
+        A ``Task`` of rank 2, or of rank 1 for the shape, with latents (a, e, angle of the pericentre).
+
+    Raises:
+        ValueError: a count below 1.
+
+    Example:
+        >>> two_body_task(jax.random.key(0), 5, n_test=3).X.shape
+        (5, 6)
+
+    Source: theory id symmetry.
+    """
+    n, n_test = _checks.integer("n", n, 1), _checks.integer("n_test", n_test, 1)
+    u, v, half_turns = jax.random.uniform(key, (3, n + n_test), minval=-1.0)
+    a, e, angle = 1 + u / 5, 0.3 + 0.15 * v, jnp.pi * half_turns
+    X = jnp.concatenate([kepler(a, e, angle, time) for time in (0.6, 1.8, 3.0)], axis=1)
+    p, q = 5 - 4.8 / a, (jnp.sqrt(a * (1 - e**2)) - 0.94) / 0.14
+    columns = [v, v**2] if shape_only else [p, q, p * q]
+    rank = 1 if shape_only else 2
+    Y = _scaled(jnp.stack(columns, axis=1), rank)
+    return Task(X[:n], Y[:n], X[n:], Y[n:], rank, jnp.stack([a, e, angle], axis=1)[:n])
+
+
+def kepler(a: Array, e: Array, angle: Array, time: float) -> Array:
+    r"""Return the positions (N, 2) at a time after the pericentre, from Kepler's equation :math:`M=\eta-e\sin\eta`.
+
+    Args:
+        a: semi-major axes (N,).
+        e: eccentricities (N,), below 0.7, for which Newton's method converges from M + e sin M.
+        angle: directions of the pericentre (N,).
+        time: since the pericentre, in units in which a = 1 has the period 2 pi.
+
+    Example:
+        >>> kepler(jnp.ones(1), 0.5 * jnp.ones(1), jnp.zeros(1), jnp.pi).round(6).tolist()
+        [[-1.5, 0.0]]
+
+    Source: theory id symmetry.
+    """
+    M = time * a**-1.5
+    eta = M + e * jnp.sin(M)
+    for _ in range(8):
+        eta = eta - (eta - e * jnp.sin(eta) - M) / (1 - e * jnp.cos(eta))
+    x, y = a * (jnp.cos(eta) - e), a * jnp.sqrt(1 - e**2) * jnp.sin(eta)
+    c, s = jnp.cos(angle), jnp.sin(angle)
+    return jnp.stack([c * x - s * y, s * x + c * y], axis=1)
+
+
+def triple_task(key: Array, n: int, group: str, *, n_test: int = 500) -> Task:
+    r"""Draw three numbers with sum 0 and squares of sum 1; the outputs do not see a group of their permutations.
+
+    Such triples form a circle, :math:`x=b_1\cos\varphi+b_2\sin\varphi` with :math:`b_1=(1,-1,0)/\sqrt2` and
+    :math:`b_2=(1,1,-2)/\sqrt6`, on which permutations act by turns and reflections. Outputs are those of a complete
+    invariant: (cos, sin) of phi for "none" and of 3 phi for the "cyclic" permutations, and (w, 0.7 sin(pi w),
+    0.7 cos(pi w)) with w = sin(phi) for the "swap" of the first two numbers and w = sin(3 phi) for "all" permutations.
+    They are centred, with E|y|^2 the rank.
+
+    Args:
+        key: PRNG key.
+        n: number of training points.
+        group: "none", "swap", "cyclic" or "all".
+        n_test: number of test points.
+
+    Returns:
+        A ``Task`` of rank 1 where the orbits form an arc ("swap", "all"), or 2 where they form a circle; the latent is
+        phi.
+
+    Raises:
+        ValueError: another group, or a count below 1.
+
+    Example:
+        >>> triple_task(jax.random.key(0), 5, "cyclic").rank
+        2
+
+    Source: theory id symmetry.
+    """
+    n, n_test = _checks.integer("n", n, 1), _checks.integer("n_test", n_test, 1)
+    folds = {"none": 1, "swap": 1, "cyclic": 3, "all": 3}
+    if group not in folds:
+        raise ValueError(f'group must be "none", "swap", "cyclic" or "all", but it is {group!r}.')
+    phi = jax.random.uniform(key, (n + n_test, 1), minval=-jnp.pi, maxval=jnp.pi)
+    b = jnp.array([[1.0, -1.0, 0.0], [1.0, 1.0, -2.0]]) / jnp.sqrt(jnp.array([[2.0], [6.0]]))
+    X = jnp.concatenate([jnp.cos(phi), jnp.sin(phi)], axis=1) @ b
+    w = jnp.sin(folds[group] * phi)
+    if group in ("swap", "all"):
+        rank, columns = 1, [w, 0.7 * jnp.sin(jnp.pi * w), 0.7 * jnp.cos(jnp.pi * w)]
+    else:
+        rank, columns = 2, [jnp.cos(folds[group] * phi), w]
+    Y = _scaled(jnp.concatenate(columns, axis=1), rank)
+    return Task(X[:n], Y[:n], X[n:], Y[n:], rank, phi[:n])
+
+
 def _scaled(Y: Array, size: float) -> Array:
     """Centre outputs and give them the mean squared norm ``size``."""
     Y = Y - Y.mean(0, keepdims=True)

@@ -276,14 +276,15 @@ def test_the_status_page_tells_what_is_pending():
     assert [state(entry | {"stored": n}) for n in (0, 1, 4)] == ["pending", "1 of 4", "all 4"]
 
 
-def test_a_turned_net_is_invariant_only_if_its_features_are():
-    """The share along orbits is 0 for a function of the radii, computed by an exact net, and large for the inputs."""
-    setting = Setting("symmetry", 2, 4, 4, 8, 10, 0.01, 1)
-    X = np.asarray(experiments.task(setting).X)
-    s = np.asarray(experiments.task(setting).latent)
-    np.testing.assert_allclose(np.hypot(*X.T[:2]), 1 + 0.6 * s[:, 0], atol=1e-12)
-    np.testing.assert_allclose(np.hypot(*X.T[2:]), 1 + 0.6 * s[:, 1], atol=1e-12)
-    constant = bn.from_layers([(np.zeros((3, 4)), np.ones(3)), (np.ones((1, 3)), None)])
-    identity = bn.from_layers([(np.vstack([np.eye(4), -np.eye(4)]), None), (np.ones((1, 8)), None)])
-    assert experiments.orbit_share(constant)[0] == 0
-    assert experiments.orbit_share(identity)[0] > 0.8
+def test_the_symmetry_record_tells_what_a_layer_keeps():
+    """A net that copies its inputs keeps the phase, a constant one nothing."""
+    copies = bn.from_layers([(np.vstack([np.eye(4), -np.eye(4)]), None), (np.ones((1, 8)), None)])
+    constant = bn.from_layers([(np.zeros((8, 4)), np.ones(8)), (np.ones((1, 8)), None)])
+    kept, nothing = experiments._symmetry(copies), experiments._symmetry(constant)
+    assert kept["orbit_share"][0] > 0.8
+    assert nothing["orbit_share"] == [0, 0]
+    _, _, phase = kept["decoded_linearly"][0]
+    assert phase > 0.9
+    assert np.max(nothing["decoded"]) <= 0
+    assert np.shape(kept["code"]) == (200, 2)
+    assert np.shape(kept["component_shares"]) == (1, 4)
