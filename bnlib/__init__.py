@@ -1,6 +1,6 @@
 """Bottleneck structure in deep networks: costs, certificates and training, for the bottleneck book."""
 
-from . import claims, tasks
+from . import claims, deep_linear, infinite, tasks
 from .certificates import BottleneckCertificate, NTKCertificate, bottleneck_certificate, ntk_certificate
 from .claims import check
 from .constructions import add, balance, balance_residual, compose, deepen, linear_network, padded

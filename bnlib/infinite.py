@@ -1,0 +1,679 @@
+"""Infinitely wide networks with a finite bottleneck: frozen kernels, moving points.
+
+F = f o g with wide networks g from inputs to R^d and f from R^d to outputs, in the NTK parametrisation, all weights
+and biases standard normal. As the widths grow at fixed d, gradient descent becomes a recursion in function space: the
+kernels of f and g are frozen, but f is evaluated at points z_t(x) = g_t(x) that move.
+
+Plain NumPy in float64: derivatives are closed forms and all arrays are small, so there is nothing to differentiate
+and compiling would take longer than running.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from scipy.special import erf  # JAX requires SciPy, so it is always there
+
+from . import _checks
+
+ACTIVATIONS = ("erf", "relu")
+FLAT = 1e-14  # share of ab below which ab - c^2 is rounding: the two points are parallel
+BLOW_UP = 1e8  # times the initial loss
+JITTER = 1e-8  # of the mean variance, added before a Cholesky factorisation
+
+
+class Divergence(ArithmeticError):
+    """Say at which step gradient descent left all bounds; the attribute ``step`` holds the number."""
+
+    def __init__(self, step: int, learning_rate: float) -> None:
+        super().__init__(f"Gradient descent with learning rate {learning_rate:g} diverged at step {step}.")
+        self.step = step
+
+
+@dataclass(frozen=True)
+class Wide:
+    r"""Describe an infinitely wide network: hidden layers, activation, and the scales of weights and biases.
+
+    A layer maps h to :math:`\sigma_w W h/\sqrt{n}+\sigma_b b` and applies the activation, "erf" or "relu", the
+    latter :math:`\sqrt2\max(u,0)`. The readout :math:`W h/\sqrt n` has no bias.
+
+    Raises:
+        ValueError: an unknown activation, no hidden layer, or a negative scale.
+
+    Example:
+        >>> Wide(activation="erf").depth
+        1
+
+    Source: L21's set-up; chapter "Frozen kernels, moving points".
+    """
+
+    depth: int = 1
+    activation: str = "relu"
+    sigma_w: float = 1.0
+    sigma_b: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, but it is {self.activation!r}.")
+        _checks.integer("depth", self.depth, 1)
+        _checks.number("sigma_w", self.sigma_w)
+        _checks.number("sigma_b", self.sigma_b)
+
+
+class Dual(NamedTuple):
+    r"""Hold the Gaussian expectations of an activation at covariances (a, c; c, b), and their derivatives.
+
+    ``K`` is :math:`E\varphi(u)\varphi(u')`, ``Kd`` the same of :math:`\varphi'`, ``Kdd`` of :math:`\varphi''`; ``Ka``
+    and ``Kda`` are the derivatives of ``K`` and ``Kd`` by a. By Price's theorem ``Kd`` and ``Kdd`` are those by c.
+    """
+
+    K: np.ndarray
+    Kd: np.ndarray
+    Kdd: np.ndarray
+    Ka: np.ndarray
+    Kda: np.ndarray
+
+
+def dual(activation: str, a: Any, b: Any, c: Any) -> Dual:
+    """Return the expectations of one layer and their derivatives.
+
+    Where the two Gaussians are parallel the second derivative of ReLU has a cone point; its symmetric value 0 is used.
+
+    Args:
+        activation: "erf" or "relu".
+        a, b, c: arrays that broadcast together, the variances and the covariance.
+
+    Example:
+        >>> float(dual("relu", 1.0, 1.0, 0.0).K.round(4))
+        0.3183
+
+    Source: claim iw-kernel-gradients.
+    """
+    a, b, c = (np.asarray(v, float) for v in (a, b, c))
+    if activation == "erf":
+        P = (1 + 2 * a) * (1 + 2 * b)
+        Q = P - 4 * c**2
+        root = np.sqrt(Q)
+        K = 2 / np.pi * np.arcsin(2 * c / np.sqrt(P))
+        Kd = 4 / np.pi / root
+        cube = 4 / np.pi / (Q * root)
+        return Dual(K, Kd, 4 * c * cube, -Kd * c / (1 + 2 * a), -cube * (1 + 2 * b))
+    area = a * b - c**2
+    regular = area > FLAT * a * b
+    root = np.sqrt(np.where(regular, area, 0.0))
+    Kd = 1 - np.arctan2(root, c) / np.pi
+    Kdd = np.divide(1 / np.pi, root, out=np.zeros_like(root), where=regular)
+    return Dual(root / np.pi + Kd * c, Kd, Kdd, root / (2 * np.pi * a), -c / (2 * a) * Kdd)
+
+
+def _variance(activation: str, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return E phi(u)^2 at variance a, and its derivative."""
+    if activation == "relu":
+        return a, np.ones_like(a)
+    return 2 / np.pi * np.arcsin(2 * a / (1 + 2 * a)), 4 / np.pi / ((1 + 2 * a) * np.sqrt(1 + 4 * a))
+
+
+class _Kernel(NamedTuple):
+    """Hold NNGP kernel and NTK of a network, and the derivatives of the NTK by c and by a of its first layer."""
+
+    nngp: np.ndarray
+    ntk: np.ndarray
+    by_c: np.ndarray
+    by_a: np.ndarray
+
+
+def _recursion(net: Wide, a: Any, b: Any, c: Any, below: Any = 0.0) -> _Kernel:
+    """Run the layers upwards from the covariances of the first; ``below`` is the NTK of what feeds the network."""
+    w2, b2 = net.sigma_w**2, net.sigma_b**2
+    T: Any = c + w2 * below
+    # Derivatives by (c, a) of the first layer: of c, of a and of T in the present one.
+    c_c: Any = 1.0
+    c_a, a_a, T_c, T_a = 0.0 * c_c, c_c, c_c, 0.0 * c_c
+    for layer in range(net.depth):
+        k = dual(net.activation, a, b, c)
+        up_c, up_a = k.Kd * c_c, k.Kd * c_a + k.Ka * a_a
+        kd_c, kd_a = k.Kdd * c_c, k.Kdd * c_a + k.Kda * a_a
+        inner, inner_c, inner_a = k.Kd * T, kd_c * T + k.Kd * T_c, kd_a * T + k.Kd * T_a
+        if layer == net.depth - 1:
+            return _Kernel(k.K, k.K + inner, up_c + inner_c, up_a + inner_a)
+        c, (a, slope), (b, _) = w2 * k.K + b2, _variance(net.activation, a), _variance(net.activation, b)
+        a, b, c_c, c_a, a_a = w2 * a + b2, w2 * b + b2, w2 * up_c, w2 * up_a, w2 * slope * a_a
+        T, T_c, T_a = c + w2 * inner, c_c + w2 * inner_c, c_a + w2 * inner_a
+    raise AssertionError("a network has a hidden layer")
+
+
+def _covariances(net: Wide, X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a (n, 1), b (1, m) and c (n, m) of the first layer."""
+    scale, shift = net.sigma_w**2 / X.shape[1], net.sigma_b**2
+    a, b = (scale * np.sum(P**2, axis=1) + shift for P in (X, Y))
+    return a[:, None], b[None, :], scale * X @ Y.T + shift
+
+
+def _points(name: str, X: Any, net: Wide, dim: int | None = None) -> np.ndarray:
+    X = np.asarray(X, float)
+    if X.ndim != 2 or 0 in X.shape or (dim is not None and X.shape[1] != dim):
+        expected = "(N, d) with N, d >= 1" if dim is None else f"(N, {dim}) with N >= 1"
+        raise ValueError(f"{name} must have shape {expected}, but its shape is {X.shape}.")
+    _checks.finite(name, X)
+    if net.activation == "relu" and net.sigma_b == 0 and not np.all(zero := np.any(X != 0, axis=1)):
+        row = int(np.argmin(zero))
+        raise ValueError(f"Row {row} of {name} is zero, where a ReLU kernel without bias has no gradient.")
+    return X
+
+
+def kernels(net: Wide, X: Any, Y: Any = None) -> tuple[np.ndarray, np.ndarray]:
+    r"""Return the NNGP kernel and the tangent kernel of one output of a wide network.
+
+    .. math:: c^{l+1}=\sigma_w^2K+\sigma_b^2,\quad T^{l+1}=c^{l+1}+\sigma_w^2\dot K\,T^l,\quad
+        \Theta=K+\dot K\,T^{L}
+
+    with :math:`c^1=T^1=\sigma_w^2x\cdot x'/D+\sigma_b^2` and L hidden layers.
+
+    Args:
+        net: the network.
+        X: inputs (N, D).
+        Y: other inputs (M, D); X when None.
+
+    Returns:
+        Two (N, M) arrays.
+
+    Raises:
+        ValueError: bad shapes, NaN, or a zero vector for ReLU without bias.
+
+    Example:
+        >>> K, theta = kernels(Wide(), [[1.0, 0.0], [0.0, 1.0]])
+        >>> theta.round(4).tolist()
+        [[1.0, 0.1592], [0.1592, 1.0]]
+
+    Source: Jacot, Gabriel and Hongler; chapter "Frozen kernels, moving points".
+    """
+    X = _points("X", X, net)
+    Y = X if Y is None else _points("Y", Y, net, X.shape[1])
+    k = _recursion(net, *_covariances(net, X, Y))
+    return k.nngp, k.ntk
+
+
+def ntk_gradient(net: Wide, Z: Any, Y: Any) -> np.ndarray:
+    r"""Return the gradient of the tangent kernel in its first argument.
+
+    .. math:: \nabla_z\Theta(z,z')=\frac{\sigma_w^2}{d}\Bigl(\frac{\partial\Theta}{\partial c}z'
+        +2\frac{\partial\Theta}{\partial a}z\Bigr)
+
+    with a, c the variance of z and the covariance in the first layer. For ReLU this contains the second derivative
+    of the activation, a delta function.
+
+    Args:
+        net: the network.
+        Z: points (N, d) at which to differentiate.
+        Y: second arguments (M, d).
+
+    Returns:
+        (N, M, d).
+
+    Example:
+        >>> ntk_gradient(Wide(), [[1.0, 0.0]], [[1.0, 1.0]]).round(4).tolist()
+        [[[0.9092, 0.9092]]]
+
+    Source: claim iw-kernel-gradients.
+    """
+    Z = _points("Z", Z, net)
+    Y = _points("Y", Y, net, Z.shape[1])
+    k = _recursion(net, *_covariances(net, Z, Y))
+    return net.sigma_w**2 / Z.shape[1] * (k.by_c[..., None] * Y[None] + 2 * k.by_a[..., None] * Z[:, None])
+
+
+def limit_kernel(f: Wide, g: Wide, X: Any, Y: Any = None) -> np.ndarray:
+    r"""Return the tangent kernel of f after g in the limit of an infinite bottleneck, which does not move.
+
+    For f with one hidden layer
+    :math:`\Theta_\infty=K+\dot K(c+\sigma_w^2\Theta_g)` at the covariance :math:`c=\sigma_w^2K_g+\sigma_b^2`.
+
+    Args:
+        f, g: the two networks.
+        X: inputs (N, D).
+        Y: other inputs (M, D); X when None.
+
+    Example:
+        >>> limit_kernel(Wide(), Wide(), [[1.0, 0.0], [0.0, 1.0]]).round(4).tolist()
+        [[2.0, 0.4388], [0.4388, 2.0]]
+
+    Source: claim iw-kernel-limit.
+    """
+    X = _points("X", X, g)
+    Y = X if Y is None else _points("Y", Y, g, X.shape[1])
+    K, below = kernels(g, X, Y)
+    a, b = (f.sigma_w**2 * _diagonal(g, P) + f.sigma_b**2 for P in (X, Y))
+    c = f.sigma_w**2 * K + f.sigma_b**2
+    return _recursion(f, a[:, None], b[None, :], c, below).ntk
+
+
+def _diagonal(net: Wide, X: np.ndarray) -> np.ndarray:
+    """Return the NNGP variances of the outputs of a network."""
+    a = net.sigma_w**2 / X.shape[1] * np.sum(X**2, axis=1) + net.sigma_b**2
+    for _ in range(net.depth - 1):
+        a = net.sigma_w**2 * _variance(net.activation, a)[0] + net.sigma_b**2
+    return _variance(net.activation, a)[0]
+
+
+def edge(kernel: Any) -> float:
+    r"""Return :math:`2N/\lambda_{max}`, the largest stable learning rate for a frozen kernel and the mean squared loss.
+
+    Example:
+        >>> edge([[2.0, 0.0], [0.0, 1.0]])
+        2.0
+
+    Source: chapter "Does a bottleneck accelerate?".
+    """
+    return 2 * len(np.asarray(kernel)) / float(np.linalg.eigvalsh(_kernel(kernel))[-1])
+
+
+def target_norm(kernel: Any, y: Any) -> float:
+    r"""Return :math:`H=y^\top\Theta^{-1}y`, the squared size of the target on the scale of the initial function.
+
+    Raises:
+        ValueError: a singular kernel, as that of coincident inputs.
+
+    Example:
+        >>> target_norm([[2.0, 0.0], [0.0, 1.0]], [2.0, 0.0])
+        2.0
+
+    Source: claim iw-speedup-formula.
+    """
+    theta = _kernel(kernel)
+    values, vectors = np.linalg.eigh(theta)
+    if values[0] <= 1e-12 * values[-1]:
+        raise ValueError(f"The kernel must be positive definite, but its eigenvalues start at {values[0]:.1e}.")
+    return float(np.sum((vectors.T @ np.asarray(y, float)).T ** 2 / values))
+
+
+def _kernel(kernel: Any) -> np.ndarray:
+    kernel = np.asarray(kernel, float)
+    if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or not kernel.size:
+        raise ValueError(f"A kernel must be a square matrix, but its shape is {kernel.shape}.")
+    _checks.finite("The kernel", kernel)
+    return kernel
+
+
+def bottleneck(kernel: Any, d: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw z_0 = g_0(x): d independent Gaussian columns with the given NNGP kernel.
+
+    Args:
+        kernel: NNGP kernel of g (n, n) on all points, those of the test set included.
+        d: dimension of the bottleneck. It may exceed n: the limit of large d is of interest.
+        rng: source of randomness.
+
+    Returns:
+        (n, d).
+
+    Raises:
+        ValueError: d below 1, or a kernel that is not positive semidefinite.
+
+    Example:
+        >>> bottleneck([[1.0, 0.5], [0.5, 1.0]], 3, np.random.default_rng(0)).shape
+        (2, 3)
+
+    Source: chapter "Frozen kernels, moving points".
+    """
+    d, kernel = _checks.integer("d", d, 1), _kernel(kernel)
+    try:
+        root = np.linalg.cholesky(kernel + JITTER * np.trace(kernel) / len(kernel) * np.eye(len(kernel)))
+    except np.linalg.LinAlgError as error:
+        raise ValueError("The kernel must be positive semidefinite, but it has a negative eigenvalue.") from error
+    return root @ rng.normal(size=(len(kernel), d))
+
+
+class Carrier(Protocol):
+    """State what holds f_t: ``WideLayer`` holds weights, ``History`` the points and errors of the past."""
+
+    def __call__(self, Z: np.ndarray) -> np.ndarray:
+        """Return the values (n, C) at points (n, d)."""
+
+    def forward(self, Z: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Return the values at training points, and what ``backward`` needs of them."""
+
+    def backward(self, tape: Any, chi: np.ndarray, rate: float) -> tuple[np.ndarray, "Carrier"]:
+        """Return sum_c chi_c grad f_c (N, d) at the points, and f after a step of gradient descent."""
+
+
+@dataclass(frozen=True)
+class WideLayer:
+    r"""Hold f as a network of one hidden layer, so wide that its tangent kernel hardly moves.
+
+    .. math:: f(z)=m^{-1/2}v^\top\varphi(\sigma_wUz/\sqrt d+\sigma_bb)
+
+    A step costs O(N m d), whatever happened before. The error against infinite width is of order :math:`m^{-1/2}`.
+
+    Args:
+        net: describes f; one hidden layer.
+        U: (m, d).
+        v: (m, C).
+        b: (m,).
+
+    Example:
+        >>> f = WideLayer.draw(Wide(), 2, 64, np.random.default_rng(0))
+        >>> f(np.ones((3, 2))).shape
+        (3, 1)
+
+    Source: chapter "Frozen kernels, moving points".
+    """
+
+    net: Wide
+    U: np.ndarray
+    v: np.ndarray
+    b: np.ndarray
+
+    @classmethod
+    def draw(cls, net: Wide, d: int, width: int, rng: np.random.Generator, outputs: int = 1) -> "WideLayer":
+        """Draw standard normal weights.
+
+        Raises:
+            ValueError: a net of more than one hidden layer, or d, width or outputs below 1.
+        """
+        if net.depth != 1:
+            raise ValueError(f"A WideLayer has one hidden layer, but net.depth is {net.depth}; use History.")
+        d, width = _checks.integer("d", d, 1), _checks.integer("width", width, 1)
+        U, v = rng.normal(size=(width, d)), rng.normal(size=(width, _checks.integer("outputs", outputs, 1)))
+        return cls(net, U, v, rng.normal(size=width) if net.sigma_b else np.zeros(width))
+
+    def __call__(self, Z: np.ndarray) -> np.ndarray:
+        """Return the values (n, C) at points (n, d)."""
+        return self.forward(Z)[0]
+
+    def forward(self, Z: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Return the values, and points, features and slopes."""
+        pre = (self.net.sigma_w / np.sqrt(Z.shape[1]) * Z) @ self.U.T
+        if self.net.sigma_b:
+            pre += self.net.sigma_b * self.b
+        if self.net.activation == "erf":
+            slope = 2 / np.sqrt(np.pi) * np.exp(-(pre**2))
+            phi = erf(pre, out=pre)
+        else:  # a factor sqrt(2) of values and slopes is left to products with fewer entries
+            slope = pre > 0
+            phi = np.maximum(pre, 0, out=pre)
+        return self._size * (phi @ self.v), (Z, phi, slope)
+
+    @property
+    def _size(self) -> float:
+        """Return the factor of phi v, and of phi' v."""
+        return float(np.sqrt((2 if self.net.activation == "relu" else 1) / len(self.U)))
+
+    def backward(self, tape: Any, chi: np.ndarray, rate: float) -> tuple[np.ndarray, "WideLayer"]:
+        """Return sum_c chi_c grad f_c at the points, and the layer after a step."""
+        Z, phi, slope = tape
+        scale = self._size * self.net.sigma_w / np.sqrt(Z.shape[1])
+        back = chi @ self.v.T
+        back *= slope
+        delta = scale * (back @ self.U)
+        if rate == 0:
+            return delta, self
+        step = rate * self._size
+        U = self.U - rate * scale * (back.T @ Z)
+        b = self.b - step * self.net.sigma_b * back.sum(0) if self.net.sigma_b else self.b
+        return delta, replace(self, U=U, v=self.v - step * (phi.T @ chi), b=b)
+
+    def gradient(self, Z: np.ndarray) -> np.ndarray:
+        """Return the gradient (n, d) of a single output."""
+        return self.backward(self.forward(Z)[1], np.ones((len(Z), 1)), 0.0)[0]
+
+
+@dataclass(frozen=True)
+class History:
+    r"""Hold f exactly at infinite width, as its start minus a sum over all past errors.
+
+    .. math:: f_t(z)=f_0(z)-\eta\sum_{s<t}\sum_i\chi_{s,i}\Theta_f(z,z_{s,i})
+
+    The sum grows with t. With ``merge`` > 0 an error is booked at the last centre of its sample until the sample is
+    further than ``merge`` (in the norm divided by the root of d) from it. ``shift`` then adds up
+    :math:`\eta\,|\chi|\,|z-\text{centre}|`: the value of f at z differs by at most ``shift`` times the Lipschitz
+    constant of the kernel in its second argument, for ReLU without bias
+    :math:`(2+2/\pi)\sigma_w^2|z|/d`. The effect on a whole trajectory is seen by halving ``merge``.
+
+    Args:
+        start: holds f_0, and stays as it is.
+        net: describes f; any depth.
+        merge: distance; 0 keeps every point.
+
+    Example:
+        >>> f = History(WideLayer.draw(Wide(), 2, 64, np.random.default_rng(0)), Wide())
+        >>> value, tape = f.forward(np.ones((3, 2)))
+        >>> f.backward(tape, np.ones((3, 1)), 0.1)[1].centres.shape
+        (3, 2)
+
+    Source: chapter "Frozen kernels, moving points".
+    """
+
+    start: Carrier
+    net: Wide
+    merge: float = 0.0
+    centres: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    own: np.ndarray | None = None
+    shift: float = 0.0
+
+    def __call__(self, Z: np.ndarray) -> np.ndarray:
+        """Return the values (n, C) at points (n, d)."""
+        return self.forward(Z)[0]
+
+    def forward(self, Z: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Return the values, and the kernel at the points."""
+        value, tape = self.start.forward(Z)
+        if self.centres is None:
+            return value, (Z, tape, None)
+        kernel = _recursion(self.net, *_covariances(self.net, Z, self.centres))
+        return value + kernel.ntk @ self.weights, (Z, tape, kernel)
+
+    def backward(self, tape: Any, chi: np.ndarray, rate: float) -> tuple[np.ndarray, "History"]:
+        """Return sum_c chi_c grad f_c at the points, and f with one more step in its sum."""
+        Z, below, kernel = tape
+        delta, _ = self.start.backward(below, chi, 0.0)
+        if kernel is not None and self.centres is not None and self.weights is not None:
+            pairs = chi @ self.weights.T
+            inner = (kernel.by_c * pairs) @ self.centres + 2 * np.sum(kernel.by_a * pairs, axis=1, keepdims=True) * Z
+            delta = delta + self.net.sigma_w**2 / Z.shape[1] * inner
+        return delta, (self._after(Z, chi, rate) if rate else self)
+
+    def _after(self, Z: np.ndarray, chi: np.ndarray, rate: float) -> "History":
+        if self.centres is None or self.weights is None or self.own is None:
+            return replace(self, centres=Z, weights=-rate * chi, own=np.arange(len(Z)))
+        far = np.linalg.norm(Z - self.centres[self.own], axis=1)
+        new = far > self.merge * np.sqrt(Z.shape[1]) if self.merge else np.ones(len(Z), bool)
+        own = self.own.copy()
+        own[new] = len(self.centres) + np.arange(np.sum(new))
+        weights = np.concatenate([self.weights, np.zeros((int(np.sum(new)), chi.shape[1]))])
+        weights[own] -= rate * chi
+        centres = np.concatenate([self.centres, Z[new]])
+        shift = self.shift + rate * float(np.sum(np.linalg.norm(chi[~new], axis=1) * far[~new]))
+        return replace(self, centres=centres, weights=weights, own=own, shift=shift)
+
+
+Loss = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
+
+
+def squared(F: np.ndarray, Y: np.ndarray) -> tuple[float, np.ndarray]:
+    r"""Return :math:`\frac1{2N}\sum|F-Y|^2` and its derivative by F.
+
+    Example:
+        >>> squared(np.array([[2.0]]), np.array([[0.0]]))
+        (2.0, array([[2.]]))
+
+    Source: conventions of the chapters on infinite width.
+    """
+    error = F - Y
+    return float(np.sum(error**2)) / (2 * len(Y)), error / len(Y)
+
+
+def cross_entropy(F: np.ndarray, Y: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the mean cross-entropy of logits F against class probabilities Y, and its derivative by F.
+
+    Example:
+        >>> loss, chi = cross_entropy(np.zeros((1, 2)), np.array([[1.0, 0.0]]))
+        >>> chi.tolist()
+        [[-0.5, 0.5]]
+
+    Source: conventions of the chapters on infinite width.
+    """
+    shifted = F - F.max(axis=1, keepdims=True)
+    total = np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
+    return float(np.sum(Y * (total - shifted))) / len(Y), (np.exp(shifted - total) - Y) / len(Y)
+
+
+class State(NamedTuple):
+    """Hold one step of gradient descent: outputs F (N, C) at training points, and z (n, d) at all points."""
+
+    step: int
+    loss: float
+    F: np.ndarray
+    Z: np.ndarray
+    f: Carrier
+    start: np.ndarray | float
+
+    def outputs(self) -> np.ndarray:
+        """Return the outputs at all points (n, C), those of the test set included."""
+        return self.f(self.Z) - self.start
+
+
+def descend(
+    f: Carrier, Z: Any, theta_g: Any, Y: Any, learning_rate: float, *, loss: Loss = squared, centre: bool = True
+) -> Iterator[State]:
+    r"""Run gradient descent of f after g in function space, one state per step, without end.
+
+    .. math:: \begin{aligned}f_{t+1}(z)&=f_t(z)-\eta\sum_i\chi_i\Theta_f(z,z_t(x_i))\\
+        z_{t+1}(x)&=z_t(x)-\eta\sum_i\Theta_g(x,x_i)\sum_c\chi_{ic}\nabla f_{t,c}(z_t(x_i))\end{aligned}
+
+    Args:
+        f: holds f_0.
+        Z: z_0 (n, d); the first N rows belong to the training points.
+        theta_g: tangent kernel of g (n, n) or (n, N).
+        Y: targets (N, C) or (N,).
+        learning_rate: positive.
+        loss: gives a mean loss of outputs and targets, and its derivative.
+        centre: train F = f_t(z_t) - f_0(z_0), which starts at zero, in place of f_t(z_t).
+
+    Yields:
+        A ``State`` for every step, the start included.
+
+    Raises:
+        ValueError: shapes that do not fit, NaN, or a learning rate that is not positive.
+        Divergence: a loss above 1e8 times the first one, or not finite; it tells the step.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> X, f = rng.normal(size=(3, 2)), Wide(activation="erf")
+        >>> K, theta = kernels(f, X)
+        >>> start = WideLayer.draw(f, 2, 256, rng)
+        >>> for state in descend(start, bottleneck(K, 2, rng), theta, [1.0, -1.0, 0.0], 0.5):
+        ...     if state.loss < 1e-2:
+        ...         break
+
+    Source: claim iw-finite-to-infinite.
+    """
+    Y, Z, rate = _targets(Y), np.asarray(Z, float), _checks.number("learning_rate", learning_rate)
+    theta_g = np.asarray(theta_g, float)
+    N = len(Y)
+    if Z.ndim != 2 or Z.shape[1] == 0 or len(Z) < N or theta_g.shape not in {(len(Z), len(Z)), (len(Z), N)}:
+        raise ValueError(
+            f"Z must have shape (n, d) and theta_g (n, n) with n >= {N}, but they have {Z.shape} and {theta_g.shape}."
+        )
+    _checks.finite("Z, theta_g and Y", Z, theta_g, Y)
+    if rate == 0:
+        raise ValueError("learning_rate must be positive, but it is 0.")
+    return _descend(f, Z, theta_g[:, :N], Y, rate, loss, centre)
+
+
+def _descend(
+    f: Carrier, Z: np.ndarray, theta_g: np.ndarray, Y: np.ndarray, rate: float, loss: Loss, centre: bool
+) -> Iterator[State]:
+    N, step, first = len(Y), 0, np.inf
+    start = f(Z) if centre else 0.0
+    while True:
+        with np.errstate(all="ignore"):  # what overflows is reported as divergence
+            F, tape = f.forward(Z[:N])
+            F = F - (start[:N] if isinstance(start, np.ndarray) else start)
+            value, chi = loss(F, Y)
+            first = value if step == 0 else first
+            if not value <= BLOW_UP * max(first, 1e-300):
+                raise Divergence(step, rate)
+            yield State(step, value, F, Z, f, start)
+            delta, f = f.backward(tape, chi, rate)
+            Z = Z - rate * (theta_g @ delta)
+        step += 1
+
+
+def descend_frozen(
+    kernel: Any, Y: Any, learning_rate: float, *, loss: Loss = squared, F: Any = None
+) -> Iterator[tuple[int, float, np.ndarray]]:
+    r"""Run gradient descent with a tangent kernel that does not move, :math:`F\leftarrow F-\eta\Theta\chi`.
+
+    Args:
+        kernel: (n, n) or (n, N) for n points, of which the first N are for training.
+        Y: targets (N, C) or (N,).
+        learning_rate: positive.
+        loss: as for ``descend``.
+        F: outputs (n, C) at the start; zero when None.
+
+    Yields:
+        Step, loss and outputs (n, C).
+
+    Raises:
+        ValueError: shapes that do not fit, or NaN.
+        Divergence: as for ``descend``.
+
+    Example:
+        >>> step, loss, F = next(descend_frozen([[1.0]], [2.0], 0.5))
+        >>> loss
+        2.0
+
+    Source: chapter "Does a bottleneck accelerate?".
+    """
+    Y, kernel, rate = _targets(Y), np.asarray(kernel, float), _checks.number("learning_rate", learning_rate)
+    N = len(Y)
+    if kernel.ndim != 2 or kernel.shape[1] not in {N, len(kernel)} or len(kernel) < N:
+        raise ValueError(f"kernel must have shape (n, n) with n >= {N}, but its shape is {kernel.shape}.")
+    _checks.finite("kernel and Y", kernel, Y)
+    F = np.zeros((len(kernel), Y.shape[1])) if F is None else np.asarray(F, float)
+    return _descend_frozen(kernel[:, :N], Y, rate, loss, F)
+
+
+def _descend_frozen(
+    kernel: np.ndarray, Y: np.ndarray, rate: float, loss: Loss, F: np.ndarray
+) -> Iterator[tuple[int, float, np.ndarray]]:
+    N, step, first = len(Y), 0, np.inf
+    while True:
+        with np.errstate(all="ignore"):
+            value, chi = loss(F[:N], Y)
+            first = value if step == 0 else first
+            if not value <= BLOW_UP * max(first, 1e-300):
+                raise Divergence(step, rate)
+            yield step, value, F
+            F = F - rate * (kernel @ chi)
+        step += 1
+
+
+def _targets(Y: Any) -> np.ndarray:
+    Y = np.asarray(Y, float)
+    Y = Y[:, None] if Y.ndim == 1 else Y
+    if Y.ndim != 2 or 0 in Y.shape:
+        raise ValueError(f"Y must have shape (N, C) or (N,), but its shape is {Y.shape}.")
+    return Y
+
+
+def moving_ntk(f: WideLayer, Z: Any, theta_g: Any) -> np.ndarray:
+    r"""Return the tangent kernel of f after g for one output, which moves with f and z.
+
+    .. math:: \Theta_t(x,x')=\Theta_f(z,z')+\Theta_g(x,x')\,\nabla f_t(z)\cdot\nabla f_t(z')
+
+    Args:
+        f: holds f_t, with one output.
+        Z: z_t (N, d).
+        theta_g: tangent kernel of g at the same points (N, N).
+
+    Example:
+        >>> f = WideLayer.draw(Wide(), 2, 64, np.random.default_rng(0))
+        >>> moving_ntk(f, np.eye(2), np.eye(2)).shape
+        (2, 2)
+
+    Source: claim iw-alignment.
+    """
+    slopes = f.gradient(np.asarray(Z, float))
+    return kernels(f.net, Z)[1] + np.asarray(theta_g, float) * (slopes @ slopes.T)
