@@ -102,7 +102,7 @@ def test_more_dimensions_and_shrinking_are_caught(k, mistake):
 
 
 def test_the_wide_one_is_exact_on_the_surface_and_no_projection():
-    layers, Q, m, T = network(7, 2, 5, wide=True)
+    layers, _Q, m, _T = network(7, 2, 5, wide=True)
     np.testing.assert_allclose(evaluate(layers, m), m, atol=1e-12)
     J = jacobian(layers, m)
     assert np.linalg.matrix_rank(J, tol=1e-6) == 3
@@ -154,7 +154,7 @@ def pattern(layers, x):
 
 
 def test_rigidity():
-    layers, Q, _, _ = network(5, 1, 3)
+    layers, _Q, _, _ = network(5, 1, 3)
     angle = np.linspace(0, 2, 400)
     arc = np.c_[np.cos(angle), np.sin(angle), 0 * angle]
     image = np.stack([evaluate(layers, x) for x in arc])
