@@ -199,7 +199,7 @@ def member(setting: Setting) -> Member:
 def narrow(key: Any, X: Any, width: int, d_out: int, depth: int, *, neurons: int) -> Network:
     """Draw a network with a bottleneck in the middle, whose code of X is positive and has unit variance.
 
-    Neurons outside the bottleneck have no weights. A ReLU would leave them so; a smoothed one may wake them in training.
+    Neurons outside the bottleneck have no weights. A ReLU would leave them so; a smoothed one may wake them.
 
     Example:
         >>> X = np.random.default_rng(0).normal(size=(9, 3))

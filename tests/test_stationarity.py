@@ -43,8 +43,8 @@ def test_a_kink_where_autodiff_sees_no_stationary_point(slope):
     check_kink(slope)
 
 
-def without_ridge(net, X, Y, ridge, masks):
-    return OBJECTIVE(net, X, Y, 0.0, masks)
+def without_ridge(net, X, Y, ridge, masks, loss):
+    return OBJECTIVE(net, X, Y, 0.0, masks, loss)
 
 
 OBJECTIVE = module._objective
