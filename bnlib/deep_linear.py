@@ -53,13 +53,13 @@ def aligned_product(t: Any, p: float, R: float, b: float, *, mu: float, lam: flo
     Args:
         t: times, any shape.
         p: start :math:`p_0=w_0\cdot a_0`.
-        R: start :math:`R_0=c_f|a_0|^2+c_g|w_0|^2`, at least 2 mu |p|.
+        R: start :math:`R_0=c_f|a_0|^2+c_g|w_0|^2`, at least 2 mu abs(p).
         b: target.
         mu: :math:`\sqrt{c_fc_g}`.
         lam: eigenvalue of the data covariance.
 
     Raises:
-        ValueError: R below 2 mu |p|, or a value that is not finite.
+        ValueError: R below 2 mu abs(p), or a value that is not finite.
 
     Example:
         >>> aligned_product([0.0, 50.0], 0.1, 1.0, 2.0, mu=0.5).round(9).tolist()
