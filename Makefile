@@ -4,7 +4,7 @@ PORT ?= 8000
 # Chapters and tests mean the same on every machine; on a GPU say `make JAX_PLATFORMS=cuda test`.
 export JAX_PLATFORMS ?= cpu
 BIN := .venv/bin
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/nbval.cfg
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval.cfg
 
 .DEFAULT_GOAL := help
 .PHONY: help venv book test reproduce serve lint lock bench clean

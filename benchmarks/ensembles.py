@@ -32,7 +32,7 @@ def batch(members: int, depth: int, width: int, n: int) -> Any:
 def programs(steps: int) -> dict[str, Callable]:
     """Return what `sweep` runs for a batch, one phase at a time."""
     schedules = {"adam": training.schedule(steps, ()), "l-bfgs": training.schedule(0, ((0.01, steps),))}
-    return {name: partial(sweeps._run, tuple(phases), 1e-3, None) for name, phases in schedules.items()}
+    return {name: partial(sweeps._run, tuple(phases), 1e-3, None, "squared") for name, phases in schedules.items()}
 
 
 def seconds(call: Callable[[], Any], repeats: int) -> float:

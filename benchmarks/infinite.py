@@ -1,6 +1,7 @@
 """Time gradient descent in function space: f as a wide layer, as merged history, and as the naive sum over the past.
 
-The naive sum costs O(T^2 N^2), so all three run on few points; the first two also run at full size. The error is the
+The layer runs in float64 and, with the same weights, in float32 ("single"). The naive sum costs O(T^2 N^2), so all
+run on few points; all but the naive sum also run at full size. The error is the
 largest difference of outputs from the naive sum, over all steps and points, relative to the largest target.
 """
 
@@ -15,6 +16,11 @@ from bnlib.infinite import History, Wide, WideLayer
 D, DIM, SCALE, SHARE = 20, 10, 3.0, 0.05  # inputs, bottleneck, size of the targets, share of the edge
 WIDTH, MERGE = 2048, 0.03
 SMALL, FULL, STEPS = 24, 200, 1000
+
+
+def single(f: WideLayer) -> WideLayer:
+    """Return the same layer in float32."""
+    return WideLayer(f.net, *(np.asarray(a, np.float32) for a in (f.U, f.v, f.b)))
 
 
 def problem(points: int, activation: str) -> tuple[Wide, WideLayer, Any, Any, Any, float]:
@@ -40,11 +46,12 @@ def run(f: Any, Z: Any, theta: Any, y: Any, rate: float, steps: int) -> tuple[fl
 
 def main() -> None:
     options = machine.arguments(__doc__)
-    small, full, steps = (4, 8, 20) if options.tiny else (SMALL, FULL, STEPS)
+    small, full, steps = (12, 16, 20) if options.tiny else (SMALL, FULL, STEPS)
     rows = []
     for activation in infinite.ACTIVATIONS:
         net, start, *data = problem(small, activation)
-        carriers = {"naive": History(start, net), "merged": History(start, net, MERGE), "layer": start}
+        carriers = {"naive": History(start, net), "merged": History(start, net, MERGE)}
+        carriers |= {"layer": start, "single": single(start)}
         found = {name: run(f, *data, steps) for name, f in carriers.items()}
         row: dict[str, Any] = {"activation": activation, "points": small, "steps": steps, "merge": MERGE}
         print(f"{activation}, {small} points, {steps} steps: seconds, ratio to the naive sum, largest error")
@@ -55,7 +62,7 @@ def main() -> None:
         row["centres"] = len(found["merged"][2].f.centres)
         net, start, *data = problem(full, activation)
         row["full"] = {"points": full}
-        for name, f in (("layer", start), ("merged", History(start, net, MERGE))):
+        for name, f in (("layer", start), ("single", single(start)), ("merged", History(start, net, MERGE))):
             row["full"][name] = run(f, *data, steps)[0]
             print(f"  {full} points, {name:8}{row['full'][name]:9.2f}", flush=True)
         rows.append(row)

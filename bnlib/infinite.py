@@ -4,15 +4,17 @@ F = f o g with wide networks g from inputs to R^d and f from R^d to outputs, in 
 and biases standard normal. As the widths grow at fixed d, gradient descent becomes a recursion in function space: the
 kernels of f and g are frozen, but f is evaluated at points z_t(x) = g_t(x) that move.
 
-Plain NumPy in float64: derivatives are closed forms and all arrays are small, so there is nothing to differentiate
-and compiling would take longer than running.
+Plain NumPy, in float64 unless a ``WideLayer`` is drawn in float32: derivatives are closed forms and all arrays are
+small, so there is nothing to differentiate and compiling would take longer than running.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
+import jax
 import numpy as np
+from jax import lax
 from scipy.special import erf  # JAX requires SciPy, so it is always there
 
 from . import _checks
@@ -295,19 +297,20 @@ def _kernel(kernel: Any) -> np.ndarray:
     return kernel
 
 
-def bottleneck(kernel: Any, d: int, rng: np.random.Generator) -> np.ndarray:
+def bottleneck(kernel: Any, d: int, rng: np.random.Generator, *, beyond: bool = False) -> np.ndarray:
     """Draw z_0 = g_0(x): d independent Gaussian columns with the given NNGP kernel.
 
     Args:
         kernel: NNGP kernel of g (n, n) on all points, those of the test set included.
-        d: dimension of the bottleneck. It may exceed n: the limit of large d is of interest.
+        d: dimension of the bottleneck.
         rng: source of randomness.
+        beyond: allow d > n, which bottles up nothing; it serves to study the limit of large d.
 
     Returns:
         (n, d).
 
     Raises:
-        ValueError: d below 1, or a kernel that is not positive semidefinite.
+        ValueError: d below 1, d above n without ``beyond``, or a kernel that is not positive semidefinite.
 
     Example:
         >>> bottleneck([[1.0, 0.5], [0.5, 1.0]], 3, np.random.default_rng(0)).shape
@@ -316,6 +319,10 @@ def bottleneck(kernel: Any, d: int, rng: np.random.Generator) -> np.ndarray:
     Source: chapter "Frozen kernels, moving points".
     """
     d, kernel = _checks.integer("d", d, 1), _kernel(kernel)
+    if d > len(kernel) and not beyond:
+        raise ValueError(
+            f"A bottleneck of dimension d = {d} is no bottleneck for {len(kernel)} points; beyond=True allows it."
+        )
     try:
         root = np.linalg.cholesky(kernel + JITTER * np.trace(kernel) / len(kernel) * np.eye(len(kernel)))
     except np.linalg.LinAlgError as error:
@@ -336,13 +343,19 @@ class Carrier(Protocol):
         """Return sum_c chi_c grad f_c (N, d) at the points, and f after a step of gradient descent."""
 
 
+@jax.jit
+def _single_erf(u: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return lax.erf(u), 2 / np.sqrt(np.pi).astype(u.dtype) * lax.exp(-u * u)
+
+
 @dataclass(frozen=True)
 class WideLayer:
     r"""Hold f as a network of one hidden layer, so wide that its tangent kernel hardly moves.
 
     .. math:: f(z)=m^{-1/2}v^\top\varphi(\sigma_wUz/\sqrt d+\sigma_bb)
 
-    A step costs O(N m d), whatever happened before. The error against infinite width is of order :math:`m^{-1/2}`.
+    A step costs O(N m d), whatever happened before. The error against infinite width is of order :math:`m^{-1/2}`,
+    far above the rounding of float32, in which steps take about half the time.
 
     Args:
         net: describes f; one hidden layer.
@@ -364,8 +377,10 @@ class WideLayer:
     b: np.ndarray
 
     @classmethod
-    def draw(cls, net: Wide, d: int, width: int, rng: np.random.Generator, outputs: int = 1) -> "WideLayer":
-        """Draw standard normal weights.
+    def draw(
+        cls, net: Wide, d: int, width: int, rng: np.random.Generator, outputs: int = 1, dtype: Any = np.float64
+    ) -> "WideLayer":
+        """Draw standard normal weights, the same ones in float64 and float32.
 
         Raises:
             ValueError: a net of more than one hidden layer, or d, width or outputs below 1.
@@ -374,7 +389,8 @@ class WideLayer:
             raise ValueError(f"A WideLayer has one hidden layer, but net.depth is {net.depth}; use History.")
         d, width = _checks.integer("d", d, 1), _checks.integer("width", width, 1)
         U, v = rng.normal(size=(width, d)), rng.normal(size=(width, _checks.integer("outputs", outputs, 1)))
-        return cls(net, U, v, rng.normal(size=width) if net.sigma_b else np.zeros(width))
+        b = rng.normal(size=width) if net.sigma_b else np.zeros(width)
+        return cls(net, U.astype(dtype), v.astype(dtype), b.astype(dtype))
 
     def __call__(self, Z: np.ndarray) -> np.ndarray:
         """Return the values (n, C) at points (n, d)."""
@@ -382,10 +398,13 @@ class WideLayer:
 
     def forward(self, Z: np.ndarray) -> tuple[np.ndarray, Any]:
         """Return the values, and points, features and slopes."""
-        pre = (self.net.sigma_w / np.sqrt(Z.shape[1]) * Z) @ self.U.T
+        Z = Z.astype(self.U.dtype)
+        pre = (self.net.sigma_w / float(np.sqrt(Z.shape[1])) * Z) @ self.U.T
         if self.net.sigma_b:
             pre += self.net.sigma_b * self.b
-        if self.net.activation == "erf":
+        if self.net.activation == "erf" and self.U.dtype == np.float32:
+            phi, slope = (np.asarray(a) for a in _single_erf(pre))  # SciPy computes in double precision
+        elif self.net.activation == "erf":
             slope = 2 / np.sqrt(np.pi) * np.exp(-(pre**2))
             phi = erf(pre, out=pre)
         else:  # a factor sqrt(2) of values and slopes is left to products with fewer entries
@@ -401,7 +420,7 @@ class WideLayer:
     def backward(self, tape: Any, chi: np.ndarray, rate: float) -> tuple[np.ndarray, "WideLayer"]:
         """Return sum_c chi_c grad f_c at the points, and the layer after a step."""
         Z, phi, slope = tape
-        scale = self._size * self.net.sigma_w / np.sqrt(Z.shape[1])
+        chi, scale = chi.astype(self.U.dtype), self._size * self.net.sigma_w / float(np.sqrt(Z.shape[1]))
         back = chi @ self.v.T
         back *= slope
         delta = scale * (back @ self.U)

@@ -225,6 +225,22 @@ def last(states, steps):
     return next(state for state in states if state.step == steps)
 
 
+@pytest.mark.parametrize("net", [RELU, Wide(1, "erf", 1.1, 0.3)], ids=["relu", "erf"])
+def test_float32_changes_a_run_by_its_rounding(net):
+    """The same weights, rounded: 60 steps of 6e-8 times sums of 512 terms, and the points do not diverge here."""
+    rng = np.random.default_rng(3)
+    X, Y = rng.normal(size=(8, 3)), rng.normal(size=(8, 2))
+    K, theta = infinite.kernels(Wide(1, net.activation), X)
+    runs = []
+    for dtype in (np.float64, np.float32):
+        rng = np.random.default_rng(4)
+        f = WideLayer.draw(net, 2, 512, rng, 2, dtype)
+        runs.append(last(infinite.descend(f, infinite.bottleneck(K, 2, rng), theta, Y, 0.3), 60))
+        assert runs[-1].f.U.dtype == runs[-1].f.v.dtype == dtype
+    assert 0 < np.abs(runs[0].F - runs[1].F).max() < 1e-3
+    assert np.abs(runs[0].F).max() > 0.1
+
+
 def test_wide_layers_approach_the_history():
     """Halving the error needs four times the width."""
     errors = []
@@ -352,6 +368,7 @@ BAD = {
     "Y must have shape": lambda: infinite.kernels(RELU, [[1.0]], [[1.0, 2.0]]),
     "X must be finite": lambda: infinite.kernels(ERF, [[np.nan]]),
     "d must be an integer >= 1, but it is 0": lambda: infinite.bottleneck(np.eye(2), 0, np.random.default_rng()),
+    "d = 3 is no bottleneck for 2 points": lambda: infinite.bottleneck(np.eye(2), 3, np.random.default_rng()),
     "positive semidefinite": lambda: infinite.bottleneck([[1.0, 2.0], [2.0, 1.0]], 1, np.random.default_rng()),
     "positive definite": lambda: infinite.target_norm(infinite.limit_kernel(RELU, RELU, [[1.0], [1.0]]), [0.0, 1.0]),
     "square matrix": lambda: infinite.edge([1.0]),

@@ -79,7 +79,7 @@ def check_limits(seed, slopes, wanted):
     masks = (pre > 0).astype(float)
     masks[index] = slopes
     flat, unravel = ravel_pytree(net)
-    here = jax.grad(lambda v: _objective(unravel(v), X, Y, 0.1, jnp.asarray(masks)))(flat)
+    here = jax.grad(lambda v: _objective(unravel(v), X, Y, 0.1, jnp.asarray(masks), "squared"))(flat)
     near = np.argwhere(np.abs(pre[0]) < 1e-9).tolist() + np.argwhere(np.abs(pre[1, :, :4]) < 1e-9).tolist()
     assert len(near) == len(at)  # no other datum is on a kink
     signs, rng = 2.0 * np.asarray(wanted) - 1.0, np.random.default_rng(seed)

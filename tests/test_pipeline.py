@@ -336,3 +336,29 @@ def test_nbval_tolerates_rounding_and_nothing_else(pytester):
     outcomes = result.parseoutcomes()
     assert (outcomes["passed"], outcomes["failed"]) == (len(GOOD), len(BAD))
     result.stdout.no_fnmatch_line("*good.ipynb*Cell*FAILED*")
+
+
+# The first line makes the kernel deaf to the interrupt, as a thread of XLA that waits is.
+HANG = """import signal, time, pathlib
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+if {always} or not pathlib.Path("second").exists():
+    pathlib.Path("second").touch()
+    time.sleep(300)
+print(x)"""
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_a_kernel_that_hangs_gets_one_successor(pytester, always):
+    pytester.makeconftest((ROOT / "conftest.py").read_text())
+    sources = ["x = 3", HANG.format(always=always), "print(x + 1)"]
+    outputs = [[], ["3\n"], ["4\n"]]
+    cells = [
+        new_code_cell(
+            source, execution_count=number, outputs=[new_output("stream", name="stdout", text=text) for text in texts]
+        )
+        for number, (source, texts) in enumerate(zip(sources, outputs, strict=True), start=1)
+    ]
+    nbformat.write(new_notebook(cells=cells), pytester.path / "hangs.ipynb")
+    result = pytester.runpytest_subprocess("--nbval", "--nbval-current-env", "--nbval-cell-timeout=4")
+    outcomes = result.parseoutcomes()
+    assert outcomes == ({"passed": 1, "failed": 1, "xfailed": 1} if always else {"passed": 3})
