@@ -7,7 +7,7 @@ BIN := .venv/bin
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test reproduce serve lint lock bench clean
+.PHONY: help venv book test reproduce serve lint lock bench colab clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -41,6 +41,9 @@ lint: venv ## check style, formatting and types
 lock: venv ## resolve the dependencies anew into requirements.lock (UPGRADE=1: to newer versions)
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --all-extras \
 		--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements.lock
+
+colab: venv ## run chapters as on Colab, with the oldest supported jax (CHAPTERS="03_linear": only these; JAX=newest)
+	$(BIN)/python scripts/colab_check.py $(if $(JAX),--jax $(JAX)) $(CHAPTERS)
 
 bench: venv ## time the library
 	@for file in $(wildcard benchmarks/*.py); do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
