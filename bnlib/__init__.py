@@ -29,6 +29,7 @@ from .networks import (
 )
 from .ntk import ntk, ntk_trace, sharpness
 from .report import Report, report
+from .scale import scale
 from .spectra import (
     BottleneckRank,
     bottleneck_rank,

@@ -168,7 +168,7 @@ def tight_chain(carried, rho, pieces):
 
 def test_asinh_is_the_right_function():
     """With many identity layers the second inequality is nearly sharp, so a larger bound is caught."""
-    carried, rho = 3000, 3.0
+    carried, rho = 1000, 3.0
     net, knots, speed = tight_chain(carried, rho, 12)
     length = float(np.sum(speed * np.diff(knots)))
     ends = np.array([[0.0], [rho]])
