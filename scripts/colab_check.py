@@ -32,6 +32,7 @@ from run_notebooks import CELL_TIMEOUT, ROOT, Book
 UV = Path(sys.executable).with_name("uv")
 # What Colab has beside jax and the chapters use.
 USUAL = ("numpy", "matplotlib", "scipy", "scikit-learn", "scikit-image", "optax", "pyyaml", "ipykernel", "pip")
+NOT_TRIED = 3  # exit status
 LAST_CELL = "import jax\nprint(jax.__version__)"
 
 
@@ -86,7 +87,7 @@ def execute(path: Path, kernels: Path, folder: Path) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the chapters, print a line for each, and return 1 when one failed."""
+    """Run the chapters, print a line for each, and return 1 when one failed, 3 when none could be tried."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("chapters", nargs="*", help="stems, as in 03_linear; all when none is named")
     parser.add_argument("--jax", default="oldest", help="a version, oldest (the default) or newest")
@@ -100,7 +101,11 @@ def main(arguments: list[str] | None = None) -> int:
         environment = publish(folder / "published.git", project)
         environment |= {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"), "BNLIB_SCALE": "quick"}
         environment |= {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
-        install(folder / "venv", jax)
+        try:
+            install(folder / "venv", jax)
+        except subprocess.CalledProcessError:
+            print(f"The package index does not give jax {jax} and Colab's usual packages here: nothing was tried.")
+            return NOT_TRIED
         kernelspec(folder / "kernels" / "colab", folder / "venv" / "bin" / "python", environment)
         empty = folder / "content"
         empty.mkdir()

@@ -1,0 +1,198 @@
+"""Look at every page of the built site in a browser, at desk and phone width, with no network: `make site`.
+
+Not part of `make test`, for it needs the site that `make book` builds and a browser that is already installed.
+"""
+
+import os
+import shutil
+from collections import Counter
+from functools import partial
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = ROOT / "_build" / "html"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+VIEWS = {"desk": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.glob("**/*.html") if "_static" not in p.parts)
+BOOK = [page for page in PAGES if page.startswith(("book/", "notebooks/"))]
+LIMIT = 25e6  # bytes
+
+FACTS = """() => ({
+    wide: document.scrollingElement.scrollWidth - window.innerWidth,
+    formulas: document.querySelectorAll('.math').length,
+    typeset: document.querySelectorAll('mjx-container').length,
+    wrong: [...document.querySelectorAll('mjx-merror, [data-mjx-error]')].map(e => e.textContent),
+    blank: [...document.images].filter(i => !i.complete || i.naturalWidth === 0).map(i => i.src),
+    silent: [...document.querySelectorAll('article img')].filter(i => !i.alt.trim()).map(i => i.src),
+    widest: [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > window.innerWidth + 1)
+        .slice(0, 3).map(e => e.tagName + '.' + e.className + ' ' + e.textContent.trim().slice(0, 40)),
+    ready: performance.timing.domInteractive - performance.timing.navigationStart,
+})"""
+
+
+def browser_path():
+    named = [os.environ.get("BNLIB_BROWSER"), *map(shutil.which, BROWSERS)]
+    return next((path for path in named if path), None)
+
+
+if not PAGES:
+    pytest.skip("There is no site here: run `make book` first.", allow_module_level=True)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if browser_path() is None:
+        pytest.skip(f"No browser here: install one of {', '.join(BROWSERS)}, or name it in BNLIB_BROWSER.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def address():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+class Visit:
+    """A page in a fresh context; every request to another address is refused and noted."""
+
+    def __init__(self, browser, address, page, view, scheme="light"):
+        self.context = browser.new_context(viewport=VIEWS[view], color_scheme=scheme)
+        self.complaints = []
+        self.context.route(lambda url: not url.startswith((address, "data:", "blob:")), lambda route: route.abort())
+        self.page = self.context.new_page()
+        self.page.on("console", lambda m: m.type == "error" and self.complaints.append(m.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        self.page.goto(address + page, wait_until="load")
+        self.page.evaluate("() => window.MathJax && MathJax.startup ? MathJax.startup.promise : null")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+
+def accessibility(page):
+    """List what axe-core finds serious or critical, with the first places."""
+    found = Axe().run(page).response["violations"]
+    bad = [v for v in found if v["impact"] in ("serious", "critical")]
+    return [f"{v['id']}: {n['target']} {n['html'][:100]}" for v in bad for n in v["nodes"][:4]]
+
+
+def faults(visit):
+    """List all that is wrong with a page, so that one run shows all there is to mend."""
+    facts = visit.page.evaluate(FACTS)
+    found = [*visit.complaints, *accessibility(visit.page)]
+    found += [f"{facts['wide']} pixels stick out: {facts['widest']}"] * (facts["wide"] > 0)
+    found += [f"{facts['typeset']} of {facts['formulas']} formulas are set"] * (facts["typeset"] < facts["formulas"])
+    for key in ("wrong", "blank", "silent"):
+        found += [f"{key}: {place}" for place in facts[key]]
+    # Said, not asserted: it is the machine's affair.
+    print(f"{visit.page.url.rpartition('/')[2]}: interactive after {facts['ready']} ms")
+    return found
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("page", BOOK)
+def test_page_is_sound(browser, address, page, view):
+    with Visit(browser, address, page, view) as visit:
+        assert not faults(visit)
+
+
+@pytest.mark.parametrize("page", ["book/intro.html", "book/claims.html", "notebooks/13_window.html"])
+def test_dark_mode_has_contrast(browser, address, page):
+    with Visit(browser, address, page, "desk", "dark") as visit:
+        assert visit.page.evaluate("() => document.documentElement.dataset.theme") == "dark"
+        assert not faults(visit)
+
+
+def test_search_finds_a_chapter(browser, address):
+    with Visit(browser, address, "search.html?q=pseudo-determinant", "desk") as visit:
+        visit.page.wait_for_selector("#search-results li", timeout=10_000)
+        assert not visit.complaints
+
+
+def test_the_site_reads_from_disk(browser):
+    with Visit(browser, "file://", str(SITE / "book" / "notation.html"), "desk") as visit:
+        facts = visit.page.evaluate(FACTS)
+        assert facts["typeset"] >= facts["formulas"] > 0
+
+
+class Links(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.ids = [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.ids |= {values[key] for key in ("id", "name") if values.get(key)}
+        self.links += [values[key] for key in ("href", "src") if values.get(key)]
+
+
+PARSED = {page: Links((SITE / page).read_text(encoding="utf-8")) for page in PAGES}
+
+
+def missing(page, link):
+    """Return whether an internal link leads nowhere."""
+    target, anchor = urldefrag(link)
+    path = SITE / page if not target else (SITE / page).parent / unquote(urlsplit(target).path)
+    path = path.resolve()
+    if not path.exists():
+        return True
+    if not anchor or path.suffix != ".html":
+        return False
+    return unquote(anchor) not in PARSED[path.relative_to(SITE).as_posix()].ids
+
+
+def test_every_internal_link_and_anchor_resolves():
+    dead = [
+        f"{page} -> {link}"
+        for page in PAGES
+        for link in PARSED[page].links
+        if not urlsplit(link).scheme and not link.startswith("//") and missing(page, link)
+    ]
+    assert not dead
+
+
+def test_a_dead_link_would_be_seen():
+    assert missing(BOOK[0], "nowhere.html")
+    assert missing(BOOK[0], "#no-such-anchor")
+    assert not missing(BOOK[0], f"../{BOOK[0]}")
+
+
+def test_colab_buttons_open_notebooks_that_exist():
+    colab = "https://colab.research.google.com/github/"
+    named = Counter()
+    for page in PAGES:
+        for link in PARSED[page].links:
+            if link.startswith(colab):
+                path = ROOT / link.partition("/blob/main/")[2]
+                assert path.suffix == ".ipynb"
+                assert path.exists(), link
+                named[path.name] += 1
+    assert named.keys() == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+
+
+def test_the_site_is_small():
+    assert sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file()) <= LIMIT
