@@ -7,7 +7,7 @@ BIN := .venv/bin
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test reproduce serve lint lock bench colab clean
+.PHONY: help venv book site test reproduce serve lint fuzz lock bench colab clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -30,6 +30,9 @@ reproduce: venv ## run the stale chapters again and store their outputs (ALL=1: 
 	$(BIN)/python scripts/run_notebooks.py $(if $(ALL),--all)
 	$(BIN)/python scripts/claims_page.py
 
+site: book ## look at every page of the site in a browser that is installed here
+	$(BIN)/pytest -q --no-header -n 2 tests/site/check_site.py
+
 serve: book ## build the site and serve it on this machine
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
@@ -37,6 +40,9 @@ lint: venv ## check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+fuzz: venv ## give damaged files to every reader, 17000 to each of six
+	BNLIB_FUZZ=17000 $(BIN)/pytest -q --no-header -s tests/test_readers.py -k damaged_bytes
 
 lock: venv ## resolve the dependencies anew into requirements.lock (UPGRADE=1: to newer versions)
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --all-extras \

@@ -28,6 +28,7 @@ from .networks import (
     to_torch_state,
 )
 from .ntk import ntk, ntk_trace, sharpness
+from .readers import from_arrays, load_network
 from .report import Report, report
 from .scale import scale
 from .spectra import (
