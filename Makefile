@@ -7,7 +7,7 @@ BIN := .venv/bin
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book site test reproduce serve lint fuzz lock bench colab clean
+.PHONY: help venv book site pdf test reproduce serve lint fuzz lock bench colab clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -32,6 +32,10 @@ reproduce: venv ## run the stale chapters again and store their outputs (ALL=1: 
 
 site: book ## look at every page of the site in a browser that is installed here
 	$(BIN)/pytest -q --no-header -n 2 tests/site/check_site.py
+
+pdf: venv ## print the whole book to one PDF, with a browser that is installed here
+	$(BIN)/jupyter-book build . --builder custom --custom-builder singlehtml -W --keep-going -n
+	$(BIN)/python scripts/print_pdf.py
 
 serve: book ## build the site and serve it on this machine
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html

@@ -1,9 +1,12 @@
-"""Write book/claims.md, the book's page of claims, from claims.yml (`--check`: only compare)."""
+"""Write what shows the ledger from claims.yml (`--check`: only compare).
+
+That is book/claims.md, the page of claims, book/_includes/state.md, which the first page includes, and a table in
+README.md.
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from collections import Counter
@@ -11,6 +14,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
+from atomic import write
 from bnlib.claims import Claim, ClaimError, load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,6 +36,7 @@ STANDING = {
     "proved-here": "proved in the book",
     "beyond-the-papers": "goes beyond the papers",
 }
+MARKED = re.compile(r"(<!-- claims -->\n)(.*?)(<!-- end of claims -->)", re.S)
 HEAD = """\
 % Written by scripts/claims_page.py from claims.yml: edit that file, then run `make reproduce`.
 
@@ -96,30 +101,51 @@ def page(ledger: Mapping[str, Claim], root: Path = ROOT) -> str:
     return HEAD + "".join(rows) + "".join(parts)
 
 
+def state(ledger: Mapping[str, Claim]) -> str:
+    """Return the state of every claim in little: one line a part, one badge a claim."""
+    counts = Counter(claim.status for claim in ledger.values())
+    legend = ", ".join(f"{{{badge}}}`{counts[s]} {s}`" for s, (badge, _) in STATUS.items() if counts[s])
+    lines = [f"% Written by scripts/claims_page.py from claims.yml.\n\n{legend}\n\n| part | its claims |\n|---|---|\n"]
+    for title, claims in groupby(ledger.values(), key=lambda claim: claim.part):
+        badges = (f"{{{STATUS[c.status][0].replace('bdg', 'bdg-ref')}}}`{c.id} <claim-page-{c.id}>`" for c in claims)
+        lines.append(f"| {title} | {' '.join(badges)} |\n")
+    return "".join(lines)
+
+
+def miniature(readme: str, ledger: Mapping[str, Claim]) -> str:
+    """Return the README with its table of claims written anew, between the two marks."""
+    counts = Counter(claim.status for claim in ledger.values())
+    rows = [f"| {s} | {counts[s]} | {meaning} |\n" for s, (_, meaning) in STATUS.items() if counts[s]]
+    table = "| status | claims | meaning |\n|---|---|---|\n" + "".join(rows)
+    return MARKED.sub(lambda m: m[1] + table + m[3], readme)
+
+
+def pages(ledger: Mapping[str, Claim], root: Path) -> dict[Path, str]:
+    """Return the text of every file that shows the ledger."""
+    found = {root / "book" / "claims.md": page(ledger, root), root / "book" / "_includes" / "state.md": state(ledger)}
+    readme = root / "README.md"
+    return found | ({readme: miniature(readme.read_text(encoding="utf-8"), ledger)} if readme.exists() else {})
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Write the page, or with `--check` compare it; return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when the page is out of date")
+    """Write the files, or with `--check` compare them; return the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is out of date")
     parser.add_argument("--root", type=Path, default=ROOT, help="the repository (default: this one)")
     args = parser.parse_args(argv)
-    target = args.root / "book" / "claims.md"
     try:
-        text = page(load(args.root / "claims.yml"), args.root)
+        texts = pages(load(args.root / "claims.yml"), args.root)
     except ClaimError as error:
         print(error, file=sys.stderr)
         return 1
-    if target.exists() and target.read_text(encoding="utf-8") == text:
-        return 0
-    if args.check:
-        print("book/claims.md is not what claims.yml says: run scripts/claims_page.py.", file=sys.stderr)
-        return 1
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
-    return 0
+    old = {target: text for target, text in texts.items() if not target.exists() or target.read_text("utf-8") != text}
+    for target, text in old.items():
+        name = target.relative_to(args.root).as_posix()
+        if args.check:
+            print(f"{name} is not what claims.yml says: run scripts/claims_page.py.", file=sys.stderr)
+        else:
+            write(target, text)
+    return int(bool(old) and args.check)
 
 
 if __name__ == "__main__":

@@ -210,10 +210,9 @@ def check_verdicts(root):
 
 
 def check_page(root):
-    page = root / "book" / "claims.md"
-    expected = claims_page.page(claims.load(root / "claims.yml"), root)
-    if not page.exists() or page.read_text(encoding="utf-8") != expected:
-        yield "book/claims.md is not what claims.yml says: run scripts/claims_page.py"
+    for page, expected in claims_page.pages(claims.load(root / "claims.yml"), root).items():
+        if not page.exists() or page.read_text(encoding="utf-8") != expected:
+            yield f"{page.relative_to(root)} is not what claims.yml says: run scripts/claims_page.py"
 
 
 CHECKS = [
@@ -559,11 +558,26 @@ def test_the_page_tool_checks_and_writes(book, capsys):
     assert "run scripts/claims_page.py" in capsys.readouterr().err
     assert claims_page.main(arguments) == 0
     assert claims_page.main(["--check", *arguments]) == 0
-    assert [p.name for p in page.parent.iterdir()] == ["claims.md"]
+    assert sorted(p.name for p in page.parent.iterdir()) == ["_includes", "claims.md"]
     for broken in ("claims:\n", (book.root / "claims.yml").read_text().replace('"open"', '"proven"')):
         (book.root / "claims.yml").write_text(broken)
         assert claims_page.main(arguments) == 1
         assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_first_page_and_the_readme_show_the_ledger(book):
+    readme = book.root / "README.md"
+    readme.write_text("before\n<!-- claims -->\nold\n<!-- end of claims -->\nafter\n", encoding="utf-8")
+    assert any("README.md is not" in problem for problem in check_page(book.root))
+    claims_page.main(["--root", str(book.root)])
+    assert not list(check_page(book.root))
+    text = readme.read_text(encoding="utf-8")
+    assert text.startswith("before\n<!-- claims -->\n| status | claims | meaning |\n")
+    assert text.endswith("<!-- end of claims -->\nafter\n")
+    assert "| certified | 1 |" in text
+    state = (book.root / "book" / "_includes" / "state.md").read_text(encoding="utf-8")
+    assert "{bdg-ref-success}`balance <claim-page-balance>`" in state
+    assert "{bdg-success}`1 certified`" in state
 
 
 def test_markdown_in_a_statement_is_escaped():

@@ -1,5 +1,6 @@
 """The files around the code agree: versions, the repository's address, the lock, what a missing tool says."""
 
+import json
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from packaging.version import Version
 
 import bnlib
 import bootstrap
+import landing_figure
 from notebook_checks import ROOT
 from run_notebooks import Book, status_page
 
@@ -218,3 +220,9 @@ def test_unknown_python_is_one_sentence():
     )
     assert done.returncode
     assert done.stderr.startswith("There is no python-of-nowhere here: install Python 3.11, 3.12 or 3.13")
+
+
+def test_the_picture_of_the_first_page_is_that_of_the_stored_runs():
+    manifest = json.loads(read(f"results/{landing_figure.SOURCE}.json"))["manifest"]
+    assert manifest["sha256"].encode() in landing_figure.TARGET.read_bytes()
+    assert landing_figure.TARGET.relative_to(ROOT).as_posix() in read("README.md")

@@ -1,0 +1,59 @@
+"""Print the book, built as one page by `make pdf`, to _build/pdf/bottleneck-book.pdf."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+import browser
+
+BUILD = Path(__file__).resolve().parents[1] / "_build"
+MATH = "() => window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true"
+# The theme frames a page with bars and menus, and folds proofs and solutions away: in print all is open and unframed.
+OPEN = """() => {
+  document.querySelectorAll('details').forEach((e) => { e.open = true; });
+  document.querySelectorAll('.toggle-hidden').forEach((e) => e.classList.remove('toggle-hidden'));
+}"""
+
+FOOTER = '<div style="font-size: 8px; width: 100%; text-align: center" class="pageNumber"></div>'
+
+
+def main() -> int:
+    """Print the page and return the exit status."""
+    executable = browser.path()
+    if executable is None:
+        print(browser.MISSING, file=sys.stderr)
+        return 1
+    source = BUILD / "singlehtml"
+    # The page lies in a folder but names its pictures from the root.
+    page_text = (source / "book" / "intro.html").read_text(encoding="utf-8")
+    (source / "index.html").write_text(page_text.replace('"../', '"'), encoding="utf-8")
+    target = BUILD / "pdf" / "bottleneck-book.pdf"
+    target.parent.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        page = chromium.new_page()
+        page.set_default_timeout(300_000)
+        page.goto((source / "index.html").as_uri(), wait_until="load")
+        page.evaluate(MATH)
+        page.evaluate(OPEN)
+        page.pdf(
+            path=target,
+            format="A4",
+            margin={"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"},
+            print_background=True,
+            tagged=True,
+            outline=True,
+            display_header_footer=True,
+            header_template="<span></span>",
+            footer_template=FOOTER,
+        )
+        chromium.close()
+    print(f"The book is printed: {target}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
