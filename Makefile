@@ -6,8 +6,10 @@ export JAX_PLATFORMS ?= cpu
 BIN := .venv/bin
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval.cfg
 
+QUICK := $(addprefix tests/test_,notebooks.py repository.py ledger.py claims.py prose.py independent.py)
+
 .DEFAULT_GOAL := help
-.PHONY: help venv book site pdf test reproduce serve lint fuzz lock bench colab clean
+.PHONY: help venv book site pdf test quick mutants reproduce serve lint fuzz lock bench colab clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -25,6 +27,13 @@ test: venv ## check everything, and run every notebook again
 	$(BIN)/pytest -q --no-header tests/test_notebooks.py tests/test_repository.py
 	@# Notebooks are listed first and kept in this order: the longest jobs should start first.
 	$(BIN)/pytest $(NBVAL) -n 2 --dist loadscope --no-loadscope-reorder notebooks tests bnlib
+
+quick: venv ## what to run before a commit, in two minutes: style, stored chapters, ledger, pages, a second implementation
+	$(BIN)/ruff check .
+	$(BIN)/pytest -q --no-header -p no:nbval -n 2 --dist worksteal $(QUICK)
+
+mutants: venv ## plant faults in a copy of the checkout and see what the tests catch (NEW=1: only new ones)
+	$(BIN)/python scripts/mutants.py $(if $(NEW),--new)
 
 reproduce: venv ## run the stale chapters again and store their outputs (ALL=1: every chapter)
 	$(BIN)/python scripts/run_notebooks.py $(if $(ALL),--all)

@@ -7,12 +7,18 @@ import copy
 import math
 import os
 import re
+from pathlib import Path
 
 # As in scripts/run_notebooks.py: for the kernels that nbval starts, and before anything here imports jax.
 os.environ["BNLIB_SCALE"] = "quick"
 os.environ.pop("MPLBACKEND", None)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+
+# Kernels, and whatever else tests start, do without a network.
+OFFLINE = str(Path(__file__).parent / "tests" / "offline")
+if OFFLINE not in os.environ.get("PYTHONPATH", "").split(os.pathsep):
+    os.environ["PYTHONPATH"] = os.pathsep.join([OFFLINE, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 pytest_plugins = ["pytester"]
 

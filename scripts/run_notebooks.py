@@ -13,12 +13,15 @@ that reads stored results (results/*.json) is stale when they change.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import platform
 import re
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -30,12 +33,21 @@ from jupytext.config import load_jupytext_configuration_file
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+import mutants
 from atomic import write
 from freshness import Library, differences, digest, outputs_hash, stamp
 
 ROOT = Path(__file__).resolve().parents[1]
 CELL_TIMEOUT = 600
 VERDICT = re.compile(r"^(?P<verdict>holds|partly|not reproduced)  (?P<id>[\w-]+): .*  \[measured (?P<measured>.*)\]$")
+FAULTS_HEAD = """
+## Planted faults
+
+`make mutants` plants faults in a copy of the checkout, one at a time, and runs the tests that should see them. A fault
+of the library has to be seen by a test of what the code computes: the stamps of the chapters, which any change of a
+module makes stale, do not count.
+
+"""
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -82,8 +94,14 @@ class Book:
         return {name: content["manifest"] for name, content in contents.items() if "manifest" in content}
 
     @property
+    def faults(self) -> list[dict[str, Any]]:
+        """What came of the faults planted by scripts/mutants.py."""
+        path = self.root / "results" / "mutants.json"
+        return json.loads(path.read_text(encoding="utf-8"))["faults"] if path.exists() else []
+
+    @property
     def status(self) -> Path:
-        """The page made from the runtimes and the manifests."""
+        """The page made from the runtimes, the manifests and the faults."""
         return self.root / "book" / "status.md"
 
 
@@ -213,8 +231,12 @@ def machine() -> dict[str, Any]:
     }
 
 
-def status_page(runtimes: dict[str, dict[str, Any]], manifests: dict[str, dict[str, Any]]) -> str:
-    """Return the page that tells how long each chapter took and which runs at the papers' scale are done."""
+def status_page(
+    runtimes: dict[str, dict[str, Any]],
+    manifests: dict[str, dict[str, Any]],
+    faults: list[dict[str, Any]] | None = None,
+) -> str:
+    """Return the page of running times, of the runs at the papers' scale, and of the planted faults."""
     rows = "".join(
         f"| [](../notebooks/{chapter}.ipynb) | {run['seconds']:.0f} | {run['cpus']} | {run['platform']} "
         f"| {run['python']} | {run['jax']} |\n"
@@ -234,7 +256,9 @@ def status_page(runtimes: dict[str, dict[str, Any]], manifests: dict[str, dict[s
         + "\n## Runs at the papers' scale\n\n"
         "`scripts/paper_scale.py` makes these and keeps singular values, norms and diagnostics in `results/`. What is\n"
         "pending waits for someone with the time: the same command runs what is left.\n\n"
-        "| Experiment | Trainings | Seeds | Minutes | Device |\n| :-- | :-- | --: | --: | :-- |\n" + stored
+        "| Experiment | Trainings | Seeds | Minutes | Device |\n| :-- | :-- | --: | --: | :-- |\n"
+        + stored
+        + (FAULTS_HEAD + mutants.table(faults) if faults else "")
     )
 
 
@@ -251,7 +275,13 @@ def record_runtime(book: Book, chapter: Path, seconds: float) -> None:
     names = {path.stem for path in book.chapters}
     kept = {name: run for name, run in sorted(stored.items()) if name in names}
     write(book.runtimes, json.dumps(kept, indent=1) + "\n")
-    write(book.status, status_page(kept, book.manifests))
+    write_status(book)
+
+
+def write_status(book: Book) -> None:
+    """Write the status page from what is stored."""
+    runtimes = json.loads(book.runtimes.read_text(encoding="utf-8"))
+    write(book.status, status_page(runtimes, book.manifests, book.faults))
 
 
 def check_chapter(book: Book, path: Path) -> list[str]:
@@ -279,15 +309,28 @@ def run_chapter(book: Book, path: Path, force: bool) -> None:
         execute(notebook, path.parent)
         seconds = time.perf_counter() - start
         notebook.metadata["bnlib"] = {**wanted, "outputs": outputs_hash(notebook)}
-        record_measurements(book.ledger, measurements(notebook))
         print(f"{path.stem}: {seconds:.0f} s", flush=True)
     elif stored is not None:
         rebuild(notebook, stored)
         print(f"{path.stem}: outputs stand", flush=True)
-    write(path, source_text(notebook))
-    write(path.with_suffix(".ipynb"), notebook_text(notebook))
-    if reasons:
-        record_runtime(book, path, seconds)
+    with alone(book):
+        if reasons:
+            record_measurements(book.ledger, measurements(notebook))
+        write(path, source_text(notebook))
+        write(path.with_suffix(".ipynb"), notebook_text(notebook))
+        if reasons:
+            record_runtime(book, path, seconds)
+
+
+@contextmanager
+def alone(book: Book) -> Iterator[None]:
+    """Keep other runs in this checkout from storing: the ledger and the running times are read, changed and written."""
+    folder = os.open(book.root / "notebooks", os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
@@ -312,9 +355,11 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         except (ChapterError, SyntaxError) as error:
             print(f"{path.stem}: {error}.", file=sys.stderr, flush=True)
             failed = True
+        except OSError as error:
+            print(f"{path.stem}: it could not be stored ({error.strerror}).", file=sys.stderr, flush=True)
+            failed = True
     if not options.check and book.runtimes.exists():
-        runtimes = json.loads(book.runtimes.read_text(encoding="utf-8"))
-        write(book.status, status_page(runtimes, book.manifests))
+        write_status(book)
     return 1 if failed else 0
 
 

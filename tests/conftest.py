@@ -13,4 +13,8 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 # The first call of an example compiles: no deadline. In CI the examples are the same on every run.
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+# A planted fault need only be seen, not be shown by the smallest example (scripts/mutants.py).
+hypothesis.settings.register_profile(
+    "mutants", deadline=None, derandomize=True, phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate]
+)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")

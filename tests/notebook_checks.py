@@ -1,5 +1,6 @@
 """What every stored notebook must satisfy, checked without a kernel: each check lists what is wrong."""
 
+import functools
 import re
 import tomllib
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ class Project:
     ledger: dict[str, dict]
 
     @classmethod
+    @functools.cache
     def here(cls) -> "Project":
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         claims = yaml.safe_load((ROOT / "claims.yml").read_text(encoding="utf-8"))["claims"]

@@ -1,6 +1,7 @@
 """The ledger, the chapters, the tests and the claims page must tell the same story."""
 
 import ast
+import functools
 import json
 import math
 import re
@@ -96,8 +97,18 @@ EXPECTED = [
 ]
 
 
+@functools.cache
+def parsed(path, content):
+    """Read a ledger; equal bytes are parsed once, which is most of what these tests would do."""
+    return claims.load(path)
+
+
+def ledger_of(root):
+    return parsed(root / "claims.yml", (root / "claims.yml").read_bytes())
+
+
 def settled(root):
-    return [claim for claim in claims.load(root / "claims.yml").values() if claim.status != "open"]
+    return [claim for claim in ledger_of(root).values() if claim.status != "open"]
 
 
 def anchors(path):
@@ -125,7 +136,7 @@ def check_layout(root):
     """Ask for the lines by which the pipeline finds a record and its measurement."""
     text = (root / "claims.yml").read_text(encoding="utf-8")
     records = re.split(r"^  - id: ", text, flags=re.M)[1:]
-    if [r.split("\n")[0] for r in records] != list(claims.load(root / "claims.yml")):
+    if [r.split("\n")[0] for r in records] != list(ledger_of(root)):
         yield "each record must start with a line `  - id: <id>`"
     for record in records:
         if len(re.findall(r'^    measured: (null|".*")$', record, re.M)) != 1:
@@ -149,14 +160,14 @@ def check_chapters(root):
             yield f"{path} must have exactly one anchor ({anchor})="
         if not claim.checks:
             yield f"{claim.id} has no checks"
-    for claim in claims.load(root / "claims.yml").values():
+    for claim in ledger_of(root).values():
         path, _, anchor = (claim.proved or "").partition("#")
         if claim.proved and anchor not in anchors(root / path):
             yield f"{claim.id} is said to be proved at {claim.proved}, which has no such anchor"
 
 
 def check_anchors(root):
-    ids = claims.load(root / "claims.yml")
+    ids = ledger_of(root)
     for path in sorted((root / "notebooks").glob("*.md")):
         for anchor in ANCHOR.findall(path.read_text(encoding="utf-8")):
             claim = ids.get(anchor.removeprefix("claim-"))
@@ -184,7 +195,7 @@ def check_tests(root):
 
 
 def check_verdicts(root):
-    ledger = claims.load(root / "claims.yml")
+    ledger = ledger_of(root)
     stored = [(where, VERDICT.match(line)["id"], line) for where, line in stored_verdicts(root)]
     for where, name, _ in stored:
         if name not in ledger:
@@ -210,7 +221,7 @@ def check_verdicts(root):
 
 
 def check_page(root):
-    for page, expected in claims_page.pages(claims.load(root / "claims.yml"), root).items():
+    for page, expected in claims_page.pages(ledger_of(root), root).items():
         if not page.exists() or page.read_text(encoding="utf-8") != expected:
             yield f"{page.relative_to(root)} is not what claims.yml says: run scripts/claims_page.py"
 

@@ -139,7 +139,7 @@ def test_status_page_shows_the_recorded_runtimes():
     book = Book(ROOT)
     runtimes = yaml.safe_load(book.runtimes.read_text(encoding="utf-8"))
     assert runtimes.keys() == {path.stem for path in book.chapters}
-    assert book.status.read_text(encoding="utf-8") == status_page(runtimes, book.manifests)
+    assert book.status.read_text(encoding="utf-8") == status_page(runtimes, book.manifests, book.faults)
 
 
 FOLDED_PROOF = re.compile(r"\{prf:proof\}[^\n]*\n(?:---\n)?:?class: dropdown")

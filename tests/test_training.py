@@ -19,6 +19,7 @@ import engine
 import reference
 from bnlib import lbfgs, training
 from bnlib.networks import affine, fold_layers
+from strategies import FIXED_X, fixed_net
 
 SHORT = {"first_order_steps": 50, "stages": ((0.01, 30), (0.0, 120))}
 
@@ -598,3 +599,21 @@ def test_a_sweep_takes_the_cross_entropy():
         np.testing.assert_allclose(one.history[:10], other.history[:10], rtol=1e-4)
     with pytest.raises(ValueError, match="sum to one"):
         bn.sweep([(engine.start(), *engine.data(), 0.1)], loss="cross-entropy")
+
+
+# Adam's moments.
+
+
+def test_moments_follow_the_gradient_when_neurons_are_rescaled():
+    """The loss does not change, so its gradient at the rescaled network is what the moments have to become."""
+    net, Y = fixed_net(0.1), np.sin(FIXED_X)
+    slope = jax.jit(jax.grad(lambda net: training.smoothed_objective(net, jnp.asarray(FIXED_X), Y, 0.0, 0.0)))
+    gradient = slope(net)
+    adam, *rest = training.optimiser(10, 1e-3).init(net)
+    moments = adam._replace(mu=gradient, nu=jax.tree.map(jnp.square, gradient))
+    moved, (after, *_) = training._rebalanced(net, (moments, *rest))
+    assert not np.allclose(moved.first[0], net.first[0])
+    wanted = slope(moved)
+    for found, power in ((after.mu, 1), (after.nu, 2)):
+        for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+            np.testing.assert_allclose(a, b**power, rtol=1e-9, atol=1e-12)
