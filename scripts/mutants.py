@@ -48,7 +48,16 @@ OPTIONS += [word for plugin in ("cacheprovider", "xdist", "nbval") for word in (
 
 
 # What the tests and the library import from elsewhere, and what takes longest.
-PRELOADED = ("pytest", "hypothesis", "numpy", "jax.numpy", "jax.scipy.linalg", "jax.flatten_util", "optax", "yaml")
+PRELOADED: tuple[str, ...] = (
+    "pytest",
+    "hypothesis",
+    "numpy",
+    "jax.numpy",
+    "jax.scipy.linalg",
+    "jax.flatten_util",
+    "optax",
+    "yaml",
+)
 PRELOADED += ("scipy.integrate", "scipy.linalg", "scipy.optimize", "nbformat.v4", "jupytext", "nbclient", "jsonschema")
 PRELOADED += ("matplotlib.pyplot", "packaging.requirements")
 

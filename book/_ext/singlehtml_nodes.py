@@ -1,4 +1,4 @@
-"""Let the single page use the handlers of HTML: sphinx-exercise and sphinx-proof register some of their own for it only."""
+"""Let the single page use the handlers of HTML: sphinx-exercise registers some for it alone, which hide the rest."""
 
 from __future__ import annotations
 
