@@ -12,9 +12,11 @@ import browser
 BUILD = Path(__file__).resolve().parents[1] / "_build"
 MATH = "() => window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true"
 # The theme frames a page with bars and menus, and folds proofs and solutions away: in print all is open and unframed.
-OPEN = """() => {
+OPEN = """async () => {
   document.querySelectorAll('details').forEach((e) => { e.open = true; });
   document.querySelectorAll('.toggle-hidden').forEach((e) => e.classList.remove('toggle-hidden'));
+  document.querySelectorAll('img').forEach((e) => { e.loading = 'eager'; });
+  await Promise.all([...document.images].map((e) => e.decode().catch(() => null)));
 }"""
 
 FOOTER = '<div style="font-size: 8px; width: 100%; text-align: center" class="pageNumber"></div>'

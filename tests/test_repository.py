@@ -17,6 +17,7 @@ from packaging.version import Version
 import bnlib
 import bootstrap
 import landing_figure
+import site_figures
 from notebook_checks import ROOT
 from run_notebooks import Book, status_page
 
@@ -226,3 +227,14 @@ def test_the_picture_of_the_first_page_is_that_of_the_stored_runs():
     manifest = json.loads(read(f"results/{landing_figure.SOURCE}.json"))["manifest"]
     assert manifest["sha256"].encode() in landing_figure.TARGET.read_bytes()
     assert landing_figure.TARGET.relative_to(ROOT).as_posix() in read("README.md")
+
+
+def test_the_page_of_knobs_shows_the_stored_runs(tmp_path):
+    assert site_figures.stale() == []
+    stored = json.loads(read(f"results/{site_figures.SOURCE}.json"))
+    stored["records"][0]["weights"][0][0] += 0.5
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / f"{site_figures.SOURCE}.json").write_text(json.dumps(stored), encoding="utf-8")
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "_static").symlink_to(ROOT / "book" / "_static")
+    assert site_figures.stale(tmp_path) == ["spectra.js", "spectra.svg"]

@@ -74,6 +74,7 @@ class Visit:
         self.complaints = []
         self.context.route(lambda url: not url.startswith((address, "data:", "blob:")), lambda route: route.abort())
         self.page = self.context.new_page()
+        self.page.set_default_timeout(120_000)  # a busy machine is no fault of the page
         self.page.on("console", lambda m: m.type == "error" and self.complaints.append(m.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
@@ -134,9 +135,21 @@ def test_claims_can_be_narrowed(browser, address):
         assert not visit.complaints
 
 
+def test_knobs_choose_a_network(browser, address):
+    with Visit(browser, address, "book/interactive.html", "desk") as visit:
+        words = visit.page.locator("#knobs-words")
+        visit.page.get_by_label("Depth").select_option("25")
+        visit.page.get_by_label("Ridge").select_option("0.002")
+        assert words.inner_text().startswith("Depth 25, ridge 0.002, seed 1: rank 2.")
+        visit.page.get_by_label("Depth").select_option("4")
+        assert words.inner_text().startswith("Depth 4, ridge 0.002, seed 1: ")
+        assert visit.page.locator("#knobs-plot svg.main-svg").count() > 0
+        assert not visit.complaints
+
+
 def test_search_finds_a_chapter(browser, address):
     with Visit(browser, address, "search.html?q=pseudo-determinant", "desk") as visit:
-        visit.page.wait_for_selector("#search-results li", timeout=10_000)
+        visit.page.wait_for_selector("#search-results li", timeout=120_000)
         assert not visit.complaints
 
 
