@@ -22,7 +22,7 @@ def run(s, d, seed, share, steps):
     K, theta = infinite.kernels(ERF, X)
     rate = share * infinite.edge(infinite.limit_kernel(ERF, ERF, X))
     start = History(WideLayer.draw(ERF, d, 2048, rng), ERF)
-    states = infinite.descend(start, infinite.bottleneck(K, d, rng), theta, s * y, rate)
+    states = infinite.descend(start, infinite.bottleneck(K, d, rng, beyond=True), theta, s * y, rate)
     first = next(states)
     last = next(state for state in states if state.step == steps or state.loss < 0.01 * first.loss)
     return first, last, theta, y
