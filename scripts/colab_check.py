@@ -49,9 +49,9 @@ def run(*command: str | Path, **options: object) -> None:
     subprocess.run([str(c) for c in command], check=True, **options)  # type: ignore[call-overload]
 
 
-def publish(folder: Path, project: dict) -> dict[str, str]:
+def publish(folder: Path, project: dict, root: Path = ROOT) -> dict[str, str]:
     """Clone the last commit, tag it, and return the environment in which Git finds it at the published address."""
-    run("git", "clone", "--quiet", "--bare", ROOT, folder)
+    run("git", "clone", "--quiet", "--bare", root, folder)
     run("git", "-C", folder, "tag", "-f", f"v{project['version']}", stdout=subprocess.DEVNULL)
     return {
         "GIT_CONFIG_COUNT": "1",

@@ -21,7 +21,11 @@ def test_the_oldest_jax_is_the_bound_of_the_project():
 
 
 def test_git_finds_this_checkout_at_the_published_address(tmp_path):
-    environment = colab_check.publish(tmp_path / "published.git", PROJECT)
+    source = tmp_path / "source"
+    for command in (["init"], ["-c", "user.name=x", "-c", "user.email=x@y", "commit", "--allow-empty", "-m", "first"]):
+        source.mkdir(exist_ok=True)
+        subprocess.run(["git", *command], cwd=source, capture_output=True, check=True)
+    environment = colab_check.publish(tmp_path / "published.git", PROJECT, source)
     found = subprocess.run(
         ["git", "ls-remote", "--tags", PROJECT["urls"]["Repository"]],
         env=os.environ | environment | {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "file"},
@@ -29,5 +33,5 @@ def test_git_finds_this_checkout_at_the_published_address(tmp_path):
         text=True,
         check=True,
     )
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=source, capture_output=True, text=True, check=True).stdout
     assert found.stdout.split() == [head.strip(), f"refs/tags/v{PROJECT['version']}"]
