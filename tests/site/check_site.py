@@ -138,10 +138,10 @@ def test_claims_can_be_narrowed(browser, address):
 def test_knobs_choose_a_network(browser, address):
     with Visit(browser, address, "book/interactive.html", "desk") as visit:
         words = visit.page.locator("#knobs-words")
-        visit.page.get_by_label("Depth").select_option("25")
-        visit.page.get_by_label("Ridge").select_option("0.002")
+        visit.page.locator("#knobs [name=depth]").select_option("25")
+        visit.page.locator("#knobs [name=ridge]").select_option("0.002")
         assert words.inner_text().startswith("Depth 25, ridge 0.002, seed 1: rank 2.")
-        visit.page.get_by_label("Depth").select_option("4")
+        visit.page.locator("#knobs [name=depth]").select_option("4")
         assert words.inner_text().startswith("Depth 4, ridge 0.002, seed 1: ")
         assert visit.page.locator("#knobs-plot svg.main-svg").count() > 0
         assert not visit.complaints
