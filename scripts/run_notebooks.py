@@ -250,7 +250,8 @@ def status_page(
     return (
         "# How long the chapters take\n\n"
         "Written by `scripts/run_notebooks.py` when it runs a chapter at quick scale, in a fresh kernel\n"
-        "that imports and compiles everything anew. This site shows those runs, outputs included.\n\n"
+        "that imports and compiles everything anew. This site shows those runs, outputs included. Seconds are those\n"
+        "of the clock, and other work may have shared the machine.\n\n"
         "| Chapter | Seconds | CPUs | Platform | Python | JAX |\n| :-- | --: | --: | :-- | :-- | :-- |\n"
         + rows
         + "\n## Runs at the papers' scale\n\n"

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from importlib.metadata import version as installed
 
+import numpy as np
 import pytest
 import yaml
 from packaging.markers import Marker
@@ -18,6 +19,7 @@ import bnlib
 import bootstrap
 import landing_figure
 import site_figures
+from bnlib import experiments
 from notebook_checks import ROOT
 from run_notebooks import Book, status_page
 
@@ -238,3 +240,29 @@ def test_the_page_of_knobs_shows_the_stored_runs(tmp_path):
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "_static").symlink_to(ROOT / "book" / "_static")
     assert site_figures.stale(tmp_path) == ["spectra.js", "spectra.svg"]
+
+
+def test_what_is_said_of_the_first_picture_is_so():
+    """Two values close to one in layers 3 to 44 of 48, nothing else there: so say prose and alt texts."""
+    records = [r for r in experiments.load(landing_figure.SOURCE) if r["depth"] == landing_figure.DEPTH]
+    assert (len(records), landing_figure.DEPTH) == (8, 48)
+    values = np.median([r["weights"] for r in records], axis=0)[2:44]
+    assert np.all(np.abs(values[:, :2] - 1) < 0.1)
+    assert np.all(values[:, 2:] < 0.03)
+
+
+def test_what_is_said_of_the_knobs_is_so():
+    runs = site_figures.runs()
+    assert len(runs) == 80
+    ranks = {}
+    for r in runs:
+        ranks.setdefault((r["depth"], r["ridge"]), []).append(r["learned_rank"] if r["decided"] else None)
+    assert {len(found) for found in ranks.values()} == {4}
+    assert ranks[4, 0.002] == [None] * 4
+    assert all(ranks[depth, 0.002] == [2] * 4 for depth in (12, 16, 25))
+    assert sorted(ranks[25, 0.032]) == [0, 1, 1, 1]
+    assert ranks[8, 0.0005] == ranks[8, 0.002] == [3] * 4
+    for run in (r for r in runs if (r["depth"], r["ridge"]) == (25, 0.002)):
+        middle = np.array(run["representations"])[5:18]
+        assert np.all(np.diff(middle[:, :2], axis=0) > 0)
+        assert np.all(middle[:, 2:] < 0.01 * middle[:, :1])
