@@ -20,7 +20,7 @@ from .interpolants import rank_one_interpolant
 from .invariance import decoded, orbit_share, principal_components
 from .networks import Network, activations, apply, from_layers, init, jacobian
 from .ntk import ntk_trace, sharpness
-from .spectra import bottleneck_rank, nonlinearity_ratio, representation_singular_values, weight_singular_values
+from .spectra import bottleneck_rank, middle, nonlinearity_ratio, representation_singular_values, weight_singular_values
 from .stationarity import stationarity
 from .sweeps import Member
 from .tasks import Task
@@ -248,12 +248,12 @@ def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
         the diagnostics of training, rank, gap and decided, leading singular values of weights and representations,
         nonlinearity ratios and the certified lower bound of the cost; for the symmetry task also, by layer, the share
         of the variance along orbits (the output last), the shares of the leading principal components, and R^2 of the
-        two invariants and of the phase, read off two components and linearly off all neurons, with the code of a few
-        orbits in the middle layer. At full scale also the mean trace of the tangent kernel, sharpness, and for the
+        two invariants and of the phase, read off two components and linearly off all neurons, with the codes of a few
+        orbits. At full scale also the mean trace of the tangent kernel, sharpness, and for the
         first seed the distance to a stationary point; for k the rank of the task, the two sides of the bottleneck
         theorem, the left one also by layer, medians over points, and the share of points with a Jacobian of rank k; for
         the affine law kernels of a few points at a quarter, a half and three quarters of the depth. The many small
-        networks of the phase diagrams keep what decides between them: numbers, and no spectra or bounds.
+        networks of the phase diagrams keep what decides between them, and the singular values of the middle weights.
 
     Example:
         >>> setting = Setting("symmetry", 2, 3, 3, 4, 20, 0.01, 1)
@@ -284,7 +284,8 @@ def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
         "decided": decided,
     }
     if setting.experiment.startswith("phase"):
-        return setting._asdict() | _short(found | {"mean": float(np.sum(Y.mean(0) ** 2))})
+        spectrum = np.median(weight_singular_values(net)[middle(net.depth), :5], axis=0).tolist()
+        return setting._asdict() | _short(found | {"mean": float(np.sum(Y.mean(0) ** 2)), "spectrum": spectrum})
     found |= {
         "layer_norms": [float((W**2).sum() + (b**2).sum()) for W, b in net.layers],
         "smoothed_gradient": result.smoothed_gradient,
@@ -346,14 +347,14 @@ def _symmetry(net: Network) -> dict[str, Any]:
         R2 = decoded(net, fit.X, seen[0], test.X, seen[1], components=components, degree=degree)
         return np.concatenate([R2[:, :2], R2[:, 2:].mean(axis=1, keepdims=True)], axis=1).tolist()
 
-    # Every second orbit each way and every fifth angle of the layer in the middle, for a picture of the code.
+    # Every second orbit each way and every fifth angle, for pictures of the codes.
     shown = np.asarray(orbits).reshape(9, 9, 40, 4)[::2, ::2, ::5].reshape(-1, 4)
     return {
         "orbit_share": orbit_share(net, orbits).tolist(),
         "component_shares": principal_components(net, fit.X, 4).shares.tolist(),
         "decoded": read(2, 5),
         "decoded_linearly": read(net.width, 1),
-        "code": principal_components(net, fit.X, 2, shown).scores[net.depth // 2 - 1].tolist(),
+        "codes": principal_components(net, fit.X, 2, shown).scores.tolist(),
     }
 
 

@@ -286,5 +286,5 @@ def test_the_symmetry_record_tells_what_a_layer_keeps():
     _, _, phase = kept["decoded_linearly"][0]
     assert phase > 0.9
     assert np.max(nothing["decoded"]) <= 0
-    assert np.shape(kept["code"]) == (200, 2)
+    assert np.shape(kept["codes"]) == (1, 200, 2)
     assert np.shape(kept["component_shares"]) == (1, 4)
