@@ -17,7 +17,7 @@ from .costs import lower_bound, squared_norm
 from .networks import Network, jacobian
 from .ntk import ntk_trace
 from .readers import from_arrays
-from .spectra import bottleneck_rank, representation_singular_values, weight_singular_values
+from .spectra import rank_of_spectra, representation_singular_values, weight_singular_values
 
 # The theorem keeps an L-fold chain of frames for every input: more inputs would need minutes and gigabytes.
 CERTIFIED = 100
@@ -206,11 +206,11 @@ def report(net: Any, X: Any) -> Report:
     if not isinstance(net, Network):
         net = from_arrays(net, d_in=X.shape[1] if X.ndim == 2 else None)
     X = _checks.points("X", X, net.d_in)
-    rank, gap, decided = bottleneck_rank(net, X)
+    weights, representations = weight_singular_values(net), representation_singular_values(net, X)
+    rank, gap, decided = rank_of_spectra(weights, representations)
     some = X[np.linspace(0, len(X) - 1, min(len(X), CERTIFIED)).astype(int)]
     k = min(rank, _least_rank(net, some))
     certificate = bottleneck_certificate(net, some, k) if k else None
-    weights, representations = weight_singular_values(net), representation_singular_values(net, X)
     eps = float(jnp.finfo(net.last[0].dtype).eps)
     return Report(
         depth=net.depth,

@@ -121,14 +121,33 @@ def bottleneck_rank(net: Network, X: Any) -> BottleneckRank:
 
     Source: theory ids weights-corollary and low-dim-features; the thresholds are ours.
     """
-    if net.depth < 3:
-        raise ValueError(f"The bottleneck rank is read in the middle layers; depth {net.depth} has none.")
-    layers = middle(net.depth)
-    s = np.pad(weight_singular_values(net), ((0, 0), (0, 1)))[layers]
+    return rank_of_spectra(weight_singular_values(net), representation_singular_values(net, X))
+
+
+def rank_of_spectra(weights: np.ndarray, representations: np.ndarray) -> BottleneckRank:
+    """Decide the bottleneck rank, as ``bottleneck_rank`` does, from singular values that are known already.
+
+    Args:
+        weights: (L, m) from ``weight_singular_values``.
+        representations: (L-1, n) from ``representation_singular_values``.
+
+    Raises:
+        ValueError: depth below 3, which has no middle.
+
+    Example:
+        >>> rank_of_spectra(np.ones((4, 2)), np.ones((3, 2)))
+        BottleneckRank(rank=2, gap=1.0, decided=True)
+
+    Source: ``bottleneck_rank``.
+    """
+    if len(weights) < 3:
+        raise ValueError(f"The bottleneck rank is read in the middle layers; depth {len(weights)} has none.")
+    layers = middle(len(weights))
+    s = np.pad(weights, ((0, 0), (0, 1)))[layers]
     counts = np.sum(s > 0.5, axis=1)
     rank = int(np.argmax(np.bincount(counts)))
     gap = float(np.min(s[:, rank - 1] - s[:, rank])) if rank else float(1 - np.max(s[:, 0]))
-    sigma = representation_singular_values(net, X)[[i for i in layers if i < net.depth - 1]]
+    sigma = representations[[i for i in layers if i < len(representations)]]
     size = np.linalg.norm(sigma, axis=1)
     off = np.divide(np.linalg.norm(sigma[:, rank:], axis=1), size, out=np.zeros_like(size), where=size > 0)
     return BottleneckRank(rank, gap, bool(np.all(counts == rank) and gap >= 0.5 and np.min(off) <= 0.1))

@@ -205,6 +205,12 @@ def test_a_dead_link_would_be_seen():
     assert not missing(BOOK[0], f"../{BOOK[0]}")
 
 
+def test_code_of_chapters_is_linked_to_the_library():
+    for page in BOOK:
+        if page.startswith("notebooks/"):
+            assert any("api.html#bnlib." in link for link in PARSED[page].links), page
+
+
 def test_colab_buttons_open_notebooks_that_exist():
     colab = "https://colab.research.google.com/github/"
     named = Counter()
