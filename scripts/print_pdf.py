@@ -18,6 +18,7 @@ OPEN = """async () => {
   document.querySelectorAll('img').forEach((e) => { e.loading = 'eager'; });
   await Promise.all([...document.images].map((e) => e.decode().catch(() => null)));
 }"""
+HIDDEN = """() => [...document.querySelectorAll('article section')].filter((e) => !e.offsetHeight).map((e) => e.id)"""
 
 FOOTER = '<div style="font-size: 8px; width: 100%; text-align: center" class="pageNumber"></div>'
 
@@ -41,6 +42,10 @@ def main() -> int:
         page.goto((source / "index.html").as_uri(), wait_until="load")
         page.evaluate(MATH)
         page.evaluate(OPEN)
+        page.emulate_media(media="print")
+        if hidden := page.evaluate(HIDDEN):
+            print(f"Not printed, because something hides {len(hidden)} sections: {', '.join(hidden)}.", file=sys.stderr)
+            return 1
         page.pdf(
             path=target,
             format="A4",

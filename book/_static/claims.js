@@ -1,8 +1,8 @@
 // The page of claims can be narrowed to one status and to a word. Without scripts it shows them all.
 document.addEventListener("DOMContentLoaded", () => {
-  const article = document.querySelector("article");
-  if (!article || !document.getElementById("the-claims-and-where-they-stand")) return;
-  const cards = [...article.querySelectorAll("section section dl > dt")].map((term) => {
+  const page = document.getElementById("the-claims-and-where-they-stand"); // in print a part of a longer page
+  if (!page) return;
+  const cards = [...page.querySelectorAll("section dl > dt")].map((term) => {
     const parts = [term];
     for (let e = term.nextElementSibling; e && e.tagName === "DD"; e = e.nextElementSibling) parts.push(e);
     const badge = term.querySelector(".sd-badge");
@@ -25,13 +25,13 @@ document.addEventListener("DOMContentLoaded", () => {
       card.parts.forEach((part) => (part.hidden = !fits));
       shown += fits;
     }
-    article.querySelectorAll("section section").forEach((part) => {
+    page.querySelectorAll(":scope > section").forEach((part) => {
       part.hidden = ![...part.querySelectorAll("dl > dt")].some((term) => !term.hidden);
     });
     output.textContent = `${shown} of ${cards.length} claims`;
   };
   form.addEventListener("input", narrow);
   form.addEventListener("submit", (event) => event.preventDefault());
-  article.querySelector("section section").before(form);
+  page.querySelector("section").before(form);
   narrow();
 });
