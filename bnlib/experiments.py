@@ -232,8 +232,13 @@ def schedule(setting: Setting) -> dict[str, Any]:
         return built | {"stages": PHASE, "memory": 25}
     if setting.depth == setting.start_depth:
         return {"stages": DIRECT_SHORT if setting.quick else DIRECT}
-    large = setting.width >= 200
-    return {"depth": setting.depth, "stages": SHORT if setting.quick else MEDIUM if large else LONG}
+    if setting.quick:
+        stages = SHORT
+    elif setting.experiment == "symmetry":  # its ridge is the smallest, so what remains to be balanced takes longest
+        stages = LONG + LONG[-1:] * 3
+    else:
+        stages = MEDIUM if setting.width >= 200 else LONG
+    return {"depth": setting.depth, "stages": stages}
 
 
 def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:

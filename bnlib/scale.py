@@ -34,7 +34,5 @@ def scale(choice: str = "quick") -> str:
     if device.platform != "cpu":
         print(f"Scale {chosen}, on {1 + len(others)} x {device.device_kind}.")
     elif chosen == "paper":
-        print(
-            "The scale of the papers wants an accelerator: a processor needs far longer than the status page says."
-        )
+        print("The scale of the papers wants an accelerator: a processor needs far longer than the status page says.")
     return chosen
