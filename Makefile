@@ -9,7 +9,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-w
 QUICK := $(addprefix tests/test_,notebooks.py repository.py ledger.py claims.py prose.py independent.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book site pdf test quick mutants reproduce serve lint fuzz lock bench colab clean
+.PHONY: help venv book site pdf test quick mutants reproduce serve lint fuzz audit lock bench colab clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -26,7 +26,7 @@ test: venv ## check everything, and run every notebook again
 	@# Seconds, and first: a stale, edited or malformed chapter need not wait for the long part.
 	$(BIN)/pytest -q --no-header tests/test_notebooks.py tests/test_repository.py
 	@# Notebooks are listed first and kept in this order: the longest jobs should start first.
-	$(BIN)/pytest $(NBVAL) -n 2 --dist loadscope --no-loadscope-reorder notebooks tests bnlib
+	$(BIN)/pytest $(NBVAL) -n 2 --dist loadscope --no-loadscope-reorder --durations=40 notebooks tests bnlib
 
 quick: venv ## what to run before a commit, in two minutes: style, stored chapters, ledger, pages, a second implementation
 	$(BIN)/ruff check .
@@ -56,6 +56,9 @@ lint: venv ## check style, formatting and types
 
 fuzz: venv ## give damaged files to every reader, 17000 to each of six
 	BNLIB_FUZZ=17000 $(BIN)/pytest -q --no-header -s tests/test_readers.py -k damaged_bytes
+
+audit: venv ## look the locked packages up among known vulnerabilities (asks a public database)
+	$(BIN)/uv tool run pip-audit -r requirements.lock --disable-pip --require-hashes
 
 lock: venv ## resolve the dependencies anew into requirements.lock (UPGRADE=1: to newer versions)
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --all-extras \

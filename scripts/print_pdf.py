@@ -49,6 +49,7 @@ def main() -> int:
         page.pdf(
             path=target,
             format="A4",
+            scale=0.75,
             margin={"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"},
             print_background=True,
             tagged=True,

@@ -7,6 +7,8 @@ import sys
 import tomllib
 from importlib.metadata import version as installed
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import yaml
@@ -16,6 +18,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 import bnlib
+import bnlib as bn
 import bootstrap
 import landing_figure
 import site_figures
@@ -233,13 +236,24 @@ def test_the_picture_of_the_first_page_is_that_of_the_stored_runs():
 
 def test_the_page_of_knobs_shows_the_stored_runs(tmp_path):
     assert site_figures.stale() == []
-    stored = json.loads(read(f"results/{site_figures.SOURCE}.json"))
-    stored["records"][0]["weights"][0][0] += 0.5
     (tmp_path / "results").mkdir()
-    (tmp_path / "results" / f"{site_figures.SOURCE}.json").write_text(json.dumps(stored), encoding="utf-8")
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "_static").symlink_to(ROOT / "book" / "_static")
-    assert site_figures.stale(tmp_path) == ["spectra.js", "spectra.svg"]
+    for name, field, other in (("fig-j23-small", "weights", 0.5), ("symmetry", "codes", [0.5, 0.5])):
+        stored = json.loads(read(f"results/{name}.json"))
+        stored["records"][0][field][0][0] = other
+        (tmp_path / "results" / f"{name}.json").write_text(json.dumps(stored), encoding="utf-8")
+    assert site_figures.stale(tmp_path) == ["spectra.js", "spectra.svg", "planes.js", "planes.svg"]
+
+
+def test_the_inputs_of_the_planes_are_those_whose_codes_are_stored():
+    """A network of depth two that copies its inputs: its stored codes must be those of the latents of the page."""
+    net = bn.from_layers([(np.vstack([np.eye(4), -np.eye(4)]), None), (np.ones((1, 8)), None)])
+    kept = np.array(experiments._symmetry(net)["codes"])[0]
+    X = np.asarray(bn.tasks.rotated_pair(*(jnp.asarray(a) for a in site_figures.latents().T)))
+    with jax.enable_x64(True):
+        fit = bn.tasks.symmetry_task(jax.random.key(1), experiments.READ, n_test=1).X
+    assert np.allclose(np.abs(kept), np.abs(bn.principal_components(net, fit, 2, X).scores[0]), atol=1e-5)
 
 
 def test_what_is_said_of_the_first_picture_is_so():
@@ -252,7 +266,7 @@ def test_what_is_said_of_the_first_picture_is_so():
 
 
 def test_what_is_said_of_the_knobs_is_so():
-    runs = site_figures.runs()
+    runs = site_figures.spectra()
     assert len(runs) == 80
     ranks = {}
     for r in runs:
