@@ -147,6 +147,22 @@ def test_knobs_choose_a_network(browser, address):
         visit.page.locator("#knobs [name=depth]").select_option("4")
         assert words.inner_text().startswith("Depth 4, ridge 0.002, seed 1: ")
         assert visit.page.locator("#knobs-plot svg.main-svg").count() > 0
+        cell = visit.page.locator("#knobs-plot .scatterlayer .trace").first.locator("path.point").first
+        cell.scroll_into_view_if_needed()
+        at = cell.bounding_box()
+        visit.page.mouse.click(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+        assert words.inner_text().startswith("Depth 4, ridge 0.0005, seed 1: ")
+        assert not visit.complaints
+
+
+def test_the_plane_shows_the_chosen_layer(browser, address):
+    with Visit(browser, address, "book/interactive.html", "desk") as visit:
+        words = visit.page.locator("#plane-words")
+        assert words.inner_text().startswith("Layer 1 of 25, seed 1: ")
+        visit.page.get_by_label("Layer").fill("12")
+        visit.page.get_by_label("Colour").select_option("phase")
+        assert words.inner_text().startswith("Layer 12 of 25, seed 1: ")
+        assert visit.page.locator("#plane-plot path.point").count() == 200
         assert not visit.complaints
 
 
