@@ -280,3 +280,18 @@ def test_what_is_said_of_the_knobs_is_so():
         middle = np.array(run["representations"])[5:18]
         assert np.all(np.diff(middle[:, :2], axis=0) > 0)
         assert np.all(middle[:, 2:] < 0.01 * middle[:, :1])
+
+
+def test_what_is_said_of_the_planes_is_so():
+    for run in site_figures.planes():
+        codes = np.array(run["codes"]).reshape(24, 25, 8, 2)
+        centres = codes.mean(axis=2)
+        apart = np.linalg.norm(centres[:, :, None] - centres[:, None], axis=-1) + 9 * np.eye(25)
+        around = np.linalg.norm(codes - centres[:, :, None], axis=-1).max(axis=(1, 2))
+        assert np.all(around[4:] < 0.25 * apart.min(axis=(1, 2))[4:])
+        moved = np.sqrt(np.mean(np.sum(np.diff(centres, axis=0) ** 2, axis=-1), axis=-1))
+        assert np.all(moved[5:17] < 0.1 * np.sqrt(np.mean(np.sum(centres**2, axis=-1), axis=-1))[5:17])
+        phase = site_figures.latents()[:8, 2]
+        angle = np.angle(codes[0] @ [1, 1j])
+        turned = np.exp(1j * (angle - phase)), np.exp(1j * (angle + phase))  # the picture may be mirrored
+        assert max(np.abs(np.mean(t)) for t in turned) > 0.99

@@ -159,8 +159,8 @@ def test_the_plane_shows_the_chosen_layer(browser, address):
     with Visit(browser, address, "book/interactive.html", "desk") as visit:
         words = visit.page.locator("#plane-words")
         assert words.inner_text().startswith("Layer 1 of 25, seed 1: ")
-        visit.page.get_by_label("Layer").fill("12")
-        visit.page.get_by_label("Colour").select_option("phase")
+        visit.page.locator("#plane [name=layer]").fill("12")
+        visit.page.locator("#plane [name=colour]").select_option("phase")
         assert words.inner_text().startswith("Layer 12 of 25, seed 1: ")
         assert visit.page.locator("#plane-plot path.point").count() == 200
         assert not visit.complaints
