@@ -6,6 +6,9 @@ raises where a verdict is not that of the ledger, and jax must be the one that w
 
     python scripts/colab_check.py                         every chapter, with the oldest supported jax
     python scripts/colab_check.py --jax newest 03_linear  one chapter, with the newest
+
+The verdicts should be the same on other machines, too. XLA_FLAGS=--xla_cpu_max_isa=AVX2 stands in for an older
+processor, `taskset -c 0` for one core, and --python for another Python.
 """
 
 from __future__ import annotations
@@ -60,9 +63,9 @@ def publish(folder: Path, project: dict, root: Path = ROOT) -> dict[str, str]:
     }
 
 
-def install(venv: Path, jax: str) -> None:
+def install(venv: Path, jax: str, python: str) -> None:
     """Make a Python with Colab's usual packages and one jax."""
-    run(UV, "venv", "--quiet", "--python", sys.executable, venv)
+    run(UV, "venv", "--quiet", "--python", python, venv)
     wanted = "jax" if jax == "newest" else f"jax=={jax}"
     run(UV, "pip", "install", "--quiet", "--python", venv / "bin" / "python", wanted, *USUAL)
 
@@ -91,6 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("chapters", nargs="*", help="stems, as in 03_linear; all when none is named")
     parser.add_argument("--jax", default="oldest", help="a version, oldest (the default) or newest")
+    parser.add_argument("--python", default=sys.executable, help="version or path of a Python (default: this one)")
     options = parser.parse_args(arguments)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     jax = oldest(project["dependencies"]) if options.jax == "oldest" else options.jax
@@ -100,9 +104,9 @@ def main(arguments: list[str] | None = None) -> int:
         folder = Path(temporary)
         environment = publish(folder / "published.git", project)
         environment |= {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"), "BNLIB_SCALE": "quick"}
-        environment |= {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+        environment |= {"XLA_FLAGS": os.environ.get("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")}
         try:
-            install(folder / "venv", jax)
+            install(folder / "venv", jax, options.python)
         except subprocess.CalledProcessError:
             print(f"The package index does not give jax {jax} and Colab's usual packages here: nothing was tried.")
             return NOT_TRIED
