@@ -26,7 +26,7 @@ from freshness import digest
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ("depth", "ridge", "seed", "learned_rank", "decided", "converged", "collapsed", "weights", "representations")
 SHOWN = {"depth": (4, 12, 25), "ridge": 0.002, "seed": 0}
-LAYERS = (1, 3, 12)  # of the picture of planes
+LAYERS = (1, 2, 12)  # of the picture of planes
 
 
 def records(source: str, root: Path) -> list[dict[str, Any]]:
