@@ -288,7 +288,8 @@ def test_what_is_said_of_the_planes_is_so():
         centres = codes.mean(axis=2)
         apart = np.linalg.norm(centres[:, :, None] - centres[:, None], axis=-1) + 9 * np.eye(25)
         around = np.linalg.norm(codes - centres[:, :, None], axis=-1).max(axis=(1, 2))
-        assert np.all(around[3:] < 0.1 * apart.min(axis=(1, 2))[3:])
+        first = 1 if run["seed"] == 0 else 3  # the printed picture shows layer 2 of the first seed
+        assert np.all(around[first:] < 0.1 * apart.min(axis=(1, 2))[first:])
         moved = np.sqrt(np.mean(np.sum(np.diff(centres, axis=0) ** 2, axis=-1), axis=-1))
         assert np.all(moved[5:17] < 0.1 * np.sqrt(np.mean(np.sum(centres**2, axis=-1), axis=-1))[5:17])
         phase = site_figures.latents()[:8, 2]
