@@ -1,7 +1,4 @@
-"""Makes nbval compare numbers within a tolerance; everything else in an output must be equal.
-
-It also gives a notebook whose kernel hangs a second kernel.
-"""
+"""Makes nbval compare numbers within a tolerance; everything else in an output must be equal."""
 
 import copy
 import math
@@ -14,6 +11,7 @@ os.environ["BNLIB_SCALE"] = "quick"
 os.environ.pop("MPLBACKEND", None)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+os.environ.setdefault("NPROC", "1")
 
 # Kernels, and whatever else tests start, do without a network.
 OFFLINE = str(Path(__file__).parent / "tests" / "offline")
@@ -51,9 +49,9 @@ def texts(outputs):
 def pytest_configure(config):
     if not config.pluginmanager.hasplugin("nbval"):
         return
-    from nbval.plugin import IPyNbCell, NbCellError
+    from nbval.plugin import IPyNbCell
 
-    compare, run = IPyNbCell.compare_outputs, IPyNbCell.runtest
+    compare = IPyNbCell.compare_outputs
     if hasattr(compare, "tolerant"):  # pytester configures pytest again in the same process
         return
 
@@ -66,29 +64,8 @@ def pytest_configure(config):
                     new[key] = stored[key]
         return compare(self, test, ref, skip_compare)
 
-    def patient(self):
-        """Run a cell; if it never ends, run it once more after the cells before it, in a new kernel.
-
-        XLA's CPU backend sometimes waits for ever, whatever the program; see the page on running.
-        """
-        file = self.parent
-        try:
-            return run(self)
-        except NbCellError:
-            if not file.timed_out or hasattr(file, "second_kernel"):
-                raise
-        if hasattr(file.kernel, "km"):  # else nbval has stopped it
-            file.kernel.stop()
-        file.timed_out, file.second_kernel = False, True
-        file.setup()
-        before = [cell for cell in file.nb.cells if cell.cell_type == "code"][: self.cell_num]
-        for cell in before:
-            request = file.kernel.execute_cell_input(cell.source, allow_stdin=False)
-            file.kernel.await_reply(request, timeout=self.config.option.nbval_cell_timeout)
-        return run(self)
-
     tolerant.tolerant = True
-    IPyNbCell.compare_outputs, IPyNbCell.runtest = tolerant, patient
+    IPyNbCell.compare_outputs = tolerant
 
 
 def pytest_collectstart(collector):

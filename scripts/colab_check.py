@@ -105,6 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
         environment = publish(folder / "published.git", project)
         environment |= {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"), "BNLIB_SCALE": "quick"}
         environment |= {"XLA_FLAGS": os.environ.get("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")}
+        environment |= {"NPROC": os.environ.get("NPROC", "1")}
         try:
             install(folder / "venv", jax, options.python)
         except subprocess.CalledProcessError:

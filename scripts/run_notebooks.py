@@ -169,8 +169,10 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     os.environ["BNLIB_SCALE"] = "quick"
     os.environ.pop("MPLBACKEND", None)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    # With its own threads for matrix products XLA's CPU backend sometimes waits for ever, mostly in programs with vmap.
+    # Rounding must not depend on the number of processors. With more than one thread, jaxlib's decompositions of a
+    # batch can also wait for ever: each holds a thread while it waits for another one of the same pool.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+    os.environ.setdefault("NPROC", "1")
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,
