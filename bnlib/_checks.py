@@ -17,6 +17,11 @@ def is_traced(*arrays: Any) -> bool:
     return any(isinstance(a, jax.core.Tracer) for a in jax.tree.leaves(arrays))
 
 
+def on_host(tree: T) -> T:
+    """Return a tree with NumPy arrays for all that are no tracers: operations on them need not be compiled."""
+    return jax.tree.map(lambda a: a if is_traced(a) else np.asarray(a), tree)
+
+
 def finite(name: str, *arrays: Any) -> None:
     """Raise ValueError when an array holds NaN or infinity (skipped while tracing)."""
     for a in jax.tree.leaves(arrays):

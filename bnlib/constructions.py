@@ -6,11 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
-from jax.scipy.linalg import cho_solve
+from jax import Array
 
 from . import _checks, _svd
-from .networks import Network, activations, apply, fold_layers, fold_layers_back, from_layers
+from .networks import Network, activations, apply, from_layers
 
 
 def linear_network(A: Any, depth: int, *, domain: Any = None) -> Network:
@@ -110,22 +109,22 @@ def deepen(net: Network, depth: int, *, rank: int | None = None, X: Any = None) 
         raise ValueError("A network of depth 1 has no hidden layer after which to insert layers.")
     if net.negative_slope not in (0.0, 1.0):
         raise ValueError("Inserted layers keep the function of ReLU and linear networks only.")
-    layers = net.layers
+    layers: list[Any] = _checks.on_host(net).layers
     if rank is None:
-        living = [jnp.any(W != 0, axis=1) | (b != 0) for W, b in layers[:-1]]
-        after = int(np.argmin([int(jnp.sum(alive)) for alive in living]))
-        inserted = jnp.diag(living[after].astype(layers[0][0].dtype))
+        living = [np.any(W != 0, axis=1) | (b != 0) for W, b in layers[:-1]]
+        after = int(np.argmin([alive.sum() for alive in living]))
+        inserted = np.diag(living[after].astype(layers[0][0].dtype))
     else:
         rank = _checks.integer("rank", rank, 1)
         if X is None or rank > net.width:
             raise ValueError(f"Inserting layers of rank {rank} needs inputs X and a width of at least {rank}.")
-        _, s, Vt = jnp.linalg.svd(activations(net, X).post, full_matrices=False)
-        beyond = s[:, rank] if rank < s.shape[1] else jnp.zeros(len(s), s.dtype)
-        after = int(jnp.argmin(beyond / jnp.where(s[:, 0] > 0, s[:, 0], 1.0)))
+        _, s, Vt = _checks.on_host(tuple(jnp.linalg.svd(activations(net, X).post, full_matrices=False)))
+        beyond = s[:, rank] if rank < s.shape[1] else np.zeros(len(s), s.dtype)
+        after = int(np.argmin(beyond / np.where(s[:, 0] > 0, s[:, 0], 1.0)))
         inserted = Vt[after, :rank].T @ Vt[after, :rank]
     layers = [
         *layers[: after + 1],
-        *[(inserted, jnp.zeros(net.width, inserted.dtype))] * (depth - net.depth),
+        *[(inserted, None)] * (depth - net.depth),
         *layers[after + 1 :],
     ]
     return from_layers(layers, negative_slope=net.negative_slope)
@@ -155,19 +154,20 @@ def compose(f: Network, g: Network, *, shift: Any = None, domain: Any = None) ->
     if g.d_out != f.d_in:
         raise ValueError(f"g has outputs in R^{g.d_out}, but f takes inputs in R^{f.d_in}.")
     slope = _same_activation(f, g)
-    s = jnp.zeros(g.d_out, g.last[1].dtype) if shift is None else _checks.floating("shift", shift)
+    s = np.zeros(g.d_out, g.last[1].dtype) if shift is None else _checks.on_host(_checks.floating("shift", shift))
     if s.shape != (g.d_out,):
         raise ValueError(f"shift must have shape ({g.d_out},), but its shape is {s.shape}.")
     _checks.finite("shift", s)
     if domain is not None and slope < 1.0:
-        codes = np.asarray(apply(g, domain) + s[None, :])
+        codes = np.asarray(apply(g, domain)) + s[None, :]
         if (least := float(codes.min())) < -1e-12 * float(np.abs(codes).max()):
             raise ValueError(
                 f"g(domain) + shift is not positive: coordinate {int(np.argmin(codes.min(axis=0)))} goes down to "
                 f"{least:.3g}, and the ReLU between g and f would cut it off. A larger shift, at its price, avoids it."
             )
-    (Wg, bg), (Wf, bf) = g.layers[-1], f.layers[0]
-    layers = [*g.layers[:-1], (Wg, bg + s), (Wf, bf - Wf @ s), *f.layers[1:]]
+    *before, (Wg, bg) = _checks.on_host(g).layers
+    (Wf, bf), *behind = _checks.on_host(f).layers
+    layers = [*before, (Wg, bg + s), (Wf, bf - Wf @ s), *behind]
     return from_layers(layers, negative_slope=slope)
 
 
@@ -195,15 +195,16 @@ def add(f: Network, g: Network) -> Network:
             f"{(f.depth, f.d_in, f.d_out)} and {(g.depth, g.d_in, g.d_out)}."
         )
     slope = _same_activation(f, g)
-    fs, gs = f.layers, g.layers
+    fs, gs = _checks.on_host(f).layers, _checks.on_host(g).layers
     (Wf, bf), (Wg, bg) = fs[-1], gs[-1]
     if f.depth == 1:
         return from_layers([(Wf + Wg, bf + bg)], negative_slope=slope)
-    layers: list[tuple[Array, Array]] = [(jnp.concatenate([fs[0][0], gs[0][0]]), jnp.concatenate([fs[0][1], gs[0][1]]))]
+    xp: Any = jnp if _checks.is_traced(f, g) else np
+    layers = [(xp.concatenate([fs[0][0], gs[0][0]]), xp.concatenate([fs[0][1], gs[0][1]]))]
     for (W1, b1), (W2, b2) in zip(fs[1:-1], gs[1:-1], strict=True):
-        corner = jnp.zeros((W1.shape[0], W2.shape[1]), W1.dtype)
-        layers.append((jnp.block([[W1, corner], [corner.T, W2]]), jnp.concatenate([b1, b2])))
-    layers.append((jnp.concatenate([Wf, Wg], axis=1), bf + bg))
+        corner = xp.zeros((W1.shape[0], W2.shape[1]), W1.dtype)
+        layers.append((xp.block([[W1, corner], [corner.T, W2]]), xp.concatenate([b1, b2])))
+    layers.append((xp.concatenate([Wf, Wg], axis=1), bf + bg))
     return from_layers(layers, negative_slope=slope)
 
 
@@ -235,13 +236,18 @@ def balance_residual(net: Network) -> Array:
 def _incoming(net: Network) -> Array:
     assert net.first is not None
     assert net.hidden is not None
-    first, hidden = (jnp.sum(W**2, axis=-1) + b**2 for W, b in (net.first, net.hidden))
-    return jnp.concatenate([first[None], hidden])
+    first, hidden = ((W**2).sum(axis=-1) + b**2 for W, b in (net.first, net.hidden))
+    return _namespace(net).concatenate([first[None], hidden])
 
 
 def _outgoing(net: Network) -> Array:
     assert net.hidden is not None
-    return jnp.concatenate([jnp.sum(net.hidden[0] ** 2, axis=-2), jnp.sum(net.last[0] ** 2, axis=-2)[None]])
+    return _namespace(net).concatenate([(net.hidden[0] ** 2).sum(axis=-2), (net.last[0] ** 2).sum(axis=-2)[None]])
+
+
+def _namespace(net: Network) -> Any:
+    """Return ``numpy`` for a network of NumPy arrays, else ``jax.numpy``."""
+    return net.last[0].__array_namespace__()
 
 
 def balance(net: Network, *, tolerance: float = 1e-12, max_steps: int = 100) -> Network:
@@ -270,62 +276,34 @@ def balance(net: Network, *, tolerance: float = 1e-12, max_steps: int = 100) -> 
     if net.first is None or net.hidden is None:
         return net
     dtype = net.last[0].dtype
-    return jax.tree.map(lambda a: jnp.asarray(np.asarray(a).astype(dtype)), _balance(net, tolerance, max_steps))
+    even = _drop_dead(jax.tree.map(lambda a: np.asarray(a, np.float64), net))
+    for count in range(max_steps + 1):
+        if np.max(np.abs(balance_residual(even))) <= tolerance * np.max(_incoming(even)):
+            return jax.tree.map(lambda a: jnp.asarray(a.astype(dtype)), even)
+        if count < max_steps:
+            for parity in (0, 1):
+                even = rescale(even, balancing_factors(even, parity))
+            tau = _newton_direction(even)
+            # Shorten far steps: where no exponent moves by more than one, the quadratic model is of the right size.
+            even = rescale(even, np.exp(tau / max(1.0, 2 * np.max(np.abs(tau)))))
+    raise RuntimeError(f"Balancing did not reach the tolerance {tolerance} in {max_steps} Newton steps.")
 
 
-@_checks.float64
-def _balance(net: Network, tolerance: float, max_steps: int) -> Network:
-    net, done = _newton(_drop_dead(net), tolerance, max_steps)
-    if not done:
-        raise RuntimeError(f"Balancing did not reach the tolerance {tolerance} in {max_steps} Newton steps.")
-    return net
-
-
-@jax.jit
-def _newton(net: Network, tolerance: Array, max_steps: Array) -> tuple[Network, Array]:
-    """Step until the largest residual is within the tolerance; also return whether it is."""
-
-    def done(net: Network) -> Array:
-        return jnp.max(jnp.abs(balance_residual(net))) <= tolerance * jnp.max(_incoming(net))
-
-    def step(state: tuple[Network, Array]) -> tuple[Network, Array]:
-        net, count = state
-        for parity in (0, 1):
-            net = rescale(net, balancing_factors(net, parity))
-        tau = _newton_direction(net)
-        # Shorten far steps: where no exponent moves by more than one, the quadratic model is of the right size.
-        return rescale(net, jnp.exp(tau / jnp.maximum(1.0, 2 * jnp.max(jnp.abs(tau))))), count + 1
-
-    net, _ = lax.while_loop(lambda state: ~done(state[0]) & (state[1] < max_steps), step, (net, jnp.zeros((), int)))
-    return net, done(net)
-
-
-def _newton_direction(net: Network) -> Array:
+def _newton_direction(net: Network) -> np.ndarray:
     """Solve for the step in tau: A + B on the diagonal and -W^2 between neighbouring layers, a layer at a time."""
     assert net.hidden is not None
     A, B = _incoming(net), _outgoing(net)
-    diagonal, right = jnp.where(A + B > 0, A + B, 1.0), (B - A) / 2
-    coupling = net.hidden[0] ** 2
-
-    def eliminate(carry: tuple[Array, Array], row: tuple[Array, Array, Array]) -> tuple[Any, Any]:
-        factor, y = carry
-        d, r, C = row
-        solved = cho_solve((factor, True), jnp.concatenate([C.T, y[:, None]], axis=1))
-        y = r + C @ solved[:, -1]
-        return (factor := jnp.linalg.cholesky(jnp.diag(d) - C @ solved[:, :-1]), y), (factor, y)
-
-    start = jnp.diag(jnp.sqrt(diagonal[0])), right[0]
-    top, eliminated = lax.scan(eliminate, start, (diagonal[1:], right[1:], coupling))
-    factors, ys = (jnp.concatenate([a[None], b])[:-1] for a, b in zip(start, eliminated, strict=True))
-
-    def substitute(tau: Array, row: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-        factor, y, C = row
-        tau = cho_solve((factor, True), y + C.T @ tau)
-        return tau, tau
-
-    last = cho_solve((top[0], True), top[1])
-    _, below = lax.scan(substitute, last, (factors, ys, coupling), reverse=True)
-    return jnp.concatenate([below, last[None]])
+    diagonal, right = np.where(A + B > 0, A + B, 1.0), (B - A) / 2
+    coupling = np.asarray(net.hidden[0]) ** 2
+    blocks, ys = [np.diag(diagonal[0])], [right[0]]
+    for d, r, C in zip(diagonal[1:], right[1:], coupling, strict=True):
+        solved = np.linalg.solve(blocks[-1], np.column_stack([C.T, ys[-1]]))
+        blocks.append(np.diag(d) - C @ solved[:, :-1])
+        ys.append(r + C @ solved[:, -1])
+    taus = [np.linalg.solve(blocks[-1], ys[-1])]
+    for block, y, C in zip(blocks[-2::-1], ys[-2::-1], coupling[::-1], strict=True):
+        taus.append(np.linalg.solve(block, y + C.T @ taus[-1]))
+    return np.stack(taus[::-1])
 
 
 def balancing_factors(net: Network, parity: int, *, floor: float = 0.0) -> Array:
@@ -346,8 +324,9 @@ def balancing_factors(net: Network, parity: int, *, floor: float = 0.0) -> Array
     Source: theory id balance.
     """
     A, B = _incoming(net), _outgoing(net)
-    usable = (jnp.minimum(A, B) > floor) & (jnp.arange(len(A)) % 2 == parity)[:, None]
-    return jnp.where(usable, (jnp.where(usable, B, 1.0) / jnp.where(usable, A, 1.0)) ** 0.25, 1.0)
+    xp = _namespace(net)
+    usable = (xp.minimum(A, B) > floor) & (xp.arange(len(A)) % 2 == parity)[:, None]
+    return xp.where(usable, (xp.where(usable, B, 1.0) / xp.where(usable, A, 1.0)) ** 0.25, 1.0)
 
 
 def rescale(net: Network, t: Array) -> Network:
@@ -371,23 +350,15 @@ def rescale(net: Network, t: Array) -> Network:
     return Network(first, hidden, (net.last[0] / t[-1][None, :], net.last[1]), net.negative_slope)
 
 
-@jax.jit
 def _drop_dead(net: Network) -> Network:
     """Zero every neuron on no path of non-zero weights from an input or a bias to an output."""
-
-    def forward(reached: Array, layer: Any, _: Any) -> tuple[Array, Array]:
-        W, b = layer
-        out = ((W != 0).astype(W.dtype) @ reached > 0) | (b != 0)
-        return out.astype(W.dtype), out
-
-    def backward(used: Array, layer: Any, _: Any) -> tuple[Array, Array]:
-        out = used @ (layer[0] != 0).astype(layer[0].dtype) > 0
-        return out.astype(layer[0].dtype), out
-
-    dtype = net.last[0].dtype
-    _, reached = fold_layers(forward, jnp.ones(net.d_in, dtype), net)
-    _, used = fold_layers_back(backward, jnp.ones(net.d_out, dtype), net, reached)
-    alive = (reached & used).astype(dtype)
+    reached: list[Any] = [np.ones(net.d_in, bool)]
+    for W, b in net.layers[:-1]:
+        reached.append((W[:, reached[-1]] != 0).any(axis=1) | (b != 0))
+    used: list[Any] = [np.ones(net.d_out, bool)]
+    for W, _ in net.layers[:0:-1]:
+        used.append((W[used[-1]] != 0).any(axis=0))
+    alive = np.array(reached[1:]) & np.array(used[:0:-1])
     assert net.first is not None
     assert net.hidden is not None
     return Network(
@@ -433,13 +404,13 @@ def padded(h: Network, g: Network, depth: int, *, domain: Any, shift: Any = None
     depth = _checks.integer("depth", depth, g.depth + h.depth)
     code = np.asarray(apply(g, _checks.points("domain", domain, g.d_in)))
     s = np.maximum(0.0, -code.min(axis=0)) if shift is None else shift
-    layers = compose(h, g, shift=s).layers
+    layers: list[Any] = _checks.on_host(compose(h, g, shift=s)).layers
     if np.any(bad := np.min(code + np.asarray(s)[None, :], axis=1) < 0):
         raise ValueError(
             f"The shifted code g(x) + s is negative at row {int(np.argmax(bad))} of the domain, where a ReLU would cut "
             "it off: the image of the domain must lie in the positive orthant."
         )
     W, b = layers[g.depth - 1]
-    carry = jnp.diag((jnp.any(W != 0, axis=1) | (b != 0)).astype(W.dtype))
-    layers[g.depth : g.depth] = [(carry, jnp.zeros_like(b))] * (depth - len(layers))
+    carry = np.diag((np.any(W != 0, axis=1) | (b != 0)).astype(W.dtype))
+    layers[g.depth : g.depth] = [(carry, np.zeros_like(b))] * (depth - len(layers))
     return from_layers(layers, negative_slope=g.negative_slope)

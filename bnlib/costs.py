@@ -18,7 +18,7 @@ def squared_norm(net: Network) -> Any:
 
     Source: conventions of the book.
     """
-    return sum(jnp.sum(W * W) + jnp.sum(b * b) for W, b in _parts(net))
+    return sum((W * W).sum() + (b * b).sum() for W, b in _parts(_checks.on_host(net)))
 
 
 def _parts(net: Network) -> list[Any]:

@@ -292,7 +292,7 @@ def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
         spectrum = np.median(weight_singular_values(net)[middle(net.depth), :5], axis=0).tolist()
         return setting._asdict() | _short(found | {"mean": float(np.sum(Y.mean(0) ** 2)), "spectrum": spectrum})
     found |= {
-        "layer_norms": [float((W**2).sum() + (b**2).sum()) for W, b in net.layers],
+        "layer_norms": [float((W**2).sum() + (b**2).sum()) for W, b in _checks.on_host(net).layers],
         "smoothed_gradient": result.smoothed_gradient,
         "trials": [list(trial) for trial in result.trials],
         "weights": weight_singular_values(net)[:, :shown].tolist(),

@@ -78,7 +78,10 @@ class Network:
         """The pairs ``(W_l, b_l)`` for l = 1..L, padded as stored."""
         if self.first is None or self.hidden is None:
             return [self.last]
-        return [self.first, *zip(*self.hidden, strict=True), self.last]
+        hidden: tuple[Any, Any] = _checks.on_host(self.hidden)
+        if isinstance(self.hidden[0], jax.Array) and not _checks.is_traced(hidden):
+            hidden = ([jnp.asarray(W) for W in hidden[0]], [jnp.asarray(b) for b in hidden[1]])
+        return [self.first, *zip(*hidden, strict=True), self.last]
 
 
 class Activations(NamedTuple):
@@ -112,11 +115,12 @@ def from_layers(layers: Sequence[tuple[Any, Any]], *, negative_slope: float = 0.
         raise ValueError("layers must hold at least one (W, b) pair: a network has depth >= 1.")
     if not 0.0 <= negative_slope <= 1.0:
         raise ValueError(f"negative_slope must lie in [0, 1], but it is {negative_slope!r}.")
-    Ws = [_checks.matrix(f"W of layer {i}", W) for i, (W, _) in enumerate(layers, 1)]
+    xp = jnp if _checks.is_traced(layers) else np
+    Ws = [xp.asarray(_checks.matrix(f"W of layer {i}", W)) for i, (W, _) in enumerate(layers, 1)]
     dtype = jnp.result_type(*Ws)
     bs = []
     for i, (W, (_, b)) in enumerate(zip(Ws, layers, strict=True), 1):
-        b = jnp.zeros(W.shape[0], dtype) if b is None else _checks.floating(f"b of layer {i}", b)
+        b = xp.zeros(W.shape[0], dtype) if b is None else xp.asarray(_checks.floating(f"b of layer {i}", b))
         if b.shape != W.shape[:1]:
             raise ValueError(f"b of layer {i} must have shape ({W.shape[0]},), but its shape is {b.shape}.")
         if i > 1 and W.shape[1] != Ws[i - 2].shape[0]:
@@ -128,16 +132,17 @@ def from_layers(layers: Sequence[tuple[Any, Any]], *, negative_slope: float = 0.
         bs.append(b.astype(dtype))
     Ws = [W.astype(dtype) for W in Ws]
     if len(Ws) == 1:
-        return Network(None, None, (Ws[0], bs[0]), float(negative_slope))
+        return Network(None, None, (jnp.asarray(Ws[0]), jnp.asarray(bs[0])), float(negative_slope))
     width = max(W.shape[0] for W in Ws[:-1])
     grow = [width - W.shape[0] for W in Ws[:-1]] + [0]
-    Ws = [jnp.pad(W, ((0, g), (0, h))) for W, g, h in zip(Ws, grow, [0, *grow], strict=False)]
-    bs = [jnp.pad(b, (0, g)) for b, g in zip(bs, grow, strict=True)]
+    Ws = [xp.pad(W, ((0, g), (0, h))) for W, g, h in zip(Ws, grow, [0, *grow], strict=False)]
+    bs = [xp.pad(b, (0, g)) for b, g in zip(bs, grow, strict=True)]
     middle = (
-        jnp.stack(Ws[1:-1]) if len(Ws) > 2 else jnp.zeros((0, width, width), dtype),
-        jnp.stack(bs[1:-1]) if len(Ws) > 2 else jnp.zeros((0, width), dtype),
+        xp.stack(Ws[1:-1]) if len(Ws) > 2 else xp.zeros((0, width, width), dtype),
+        xp.stack(bs[1:-1]) if len(Ws) > 2 else xp.zeros((0, width), dtype),
     )
-    return Network((Ws[0], bs[0]), middle, (Ws[-1], bs[-1]), float(negative_slope))
+    first, middle, last = jax.tree.map(jnp.asarray, ((Ws[0], bs[0]), middle, (Ws[-1], bs[-1])))
+    return Network(first, middle, last, float(negative_slope))
 
 
 def init(

@@ -129,7 +129,8 @@ def stationarity(
         )
         shortest = min(plain, float(result.fun))
     residual = float(jnp.max(jnp.abs(balance_residual(net)), initial=0.0))
-    largest = max((float(jnp.max(jnp.sum(W**2, axis=1) + b**2)) for W, b in net.layers[:-1]), default=1.0)
+    layers = _checks.on_host(net).layers[:-1]
+    largest = max((float(np.max(np.sum(W**2, axis=1) + b**2)) for W, b in layers), default=1.0)
     imbalance = residual / largest if largest else 0.0
     return Stationarity(plain**0.5, shortest**0.5, imbalance, len(free), optimality_gap(net, X))
 

@@ -445,9 +445,9 @@ def _error(net: Network, X: Array, Y: Array, loss: Loss) -> Array:
 
 @_checks.float64
 def _relative_imbalance(net: Network) -> float:
-    residual = balance_residual(net)
-    largest = max((float(jnp.max(jnp.sum(W**2, axis=1) + b**2)) for W, b in net.layers[:-1]), default=0.0)
-    return float(jnp.max(jnp.abs(residual))) / largest if largest else 0.0
+    net = _checks.on_host(net)
+    largest = max((float(np.max(np.sum(W**2, axis=1) + b**2)) for W, b in net.layers[:-1]), default=0.0)
+    return float(np.max(np.abs(balance_residual(net)))) / largest if largest else 0.0
 
 
 def entrywise(z: Array, y: Array, loss: Loss) -> tuple[Array, Array]:

@@ -46,7 +46,8 @@ class Project:
         return (
             "import importlib.util\n\n"
             'if importlib.util.find_spec("bnlib") is None:\n'
-            f'    %pip install -q --no-deps "bnlib @ git+{self.url}@v{self.version}"'
+            f'    %pip install -q --no-deps "bnlib @ git+{self.url}@v{self.version}"\n'
+            "    %env NPROC=1"
         )
 
 
