@@ -55,7 +55,7 @@ class Report:
         k: rank at which the theorem is evaluated: the bottleneck rank, or the lowest rank of a Jacobian below it.
         lhs, rhs: the two sides of the bottleneck theorem at k, medians over at most 100 of the inputs, taken at equal
             distances; None where k is 0.
-        ntk_trace: mean of Tr Theta(x, x) over the inputs.
+        ntk_trace: mean of Tr Theta(x, x) over the same inputs.
         weights: (L, m) singular values of the weights.
         representations: (L-1, m) singular values of the hidden representations.
         weight_ranks: ``LayerRank`` of each of the L weight matrices.
@@ -225,7 +225,7 @@ def report(net: Any, X: Any) -> Report:
         k=k,
         lhs=None if certificate is None else float(np.median(certificate.lhs)),
         rhs=None if certificate is None else float(np.median(certificate.rhs)),
-        ntk_trace=float(np.mean(ntk_trace(net, X))),
+        ntk_trace=float(np.mean(ntk_trace(net, some))),
         weights=weights,
         representations=representations,
         weight_ranks=tuple(
