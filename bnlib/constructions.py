@@ -277,16 +277,22 @@ def balance(net: Network, *, tolerance: float = 1e-12, max_steps: int = 100) -> 
         return net
     dtype = net.last[0].dtype
     even = _drop_dead(jax.tree.map(lambda a: np.asarray(a, np.float64), net))
-    for count in range(max_steps + 1):
-        if np.max(np.abs(balance_residual(even))) <= tolerance * np.max(_incoming(even)):
-            return jax.tree.map(lambda a: jnp.asarray(a.astype(dtype)), even)
-        if count < max_steps:
-            for parity in (0, 1):
-                even = rescale(even, balancing_factors(even, parity))
-            tau = _newton_direction(even)
-            # Shorten far steps: where no exponent moves by more than one, the quadratic model is of the right size.
-            even = rescale(even, np.exp(tau / max(1.0, 2 * np.max(np.abs(tau)))))
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # then the tolerance is not reached
+        for count in range(max_steps + 1):
+            if np.max(np.abs(balance_residual(even))) <= tolerance * np.max(_incoming(even)):
+                return jax.tree.map(lambda a: jnp.asarray(a.astype(dtype)), even)
+            if count < max_steps:
+                even = _step(even)
     raise RuntimeError(f"Balancing did not reach the tolerance {tolerance} in {max_steps} Newton steps.")
+
+
+def _step(net: Network) -> Network:
+    """Balance odd, then even layers, and take a step of Newton's method."""
+    for parity in (0, 1):
+        net = rescale(net, balancing_factors(net, parity))
+    tau = _newton_direction(net)
+    # Shorten far steps: where no exponent moves by more than one, the quadratic model is of the right size.
+    return rescale(net, np.exp(tau / max(1.0, 2 * np.max(np.abs(tau)))))
 
 
 def _newton_direction(net: Network) -> np.ndarray:

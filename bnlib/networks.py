@@ -80,7 +80,8 @@ class Network:
             return [self.last]
         hidden: tuple[Any, Any] = _checks.on_host(self.hidden)
         if isinstance(self.hidden[0], jax.Array) and not _checks.is_traced(hidden):
-            hidden = ([jnp.asarray(W) for W in hidden[0]], [jnp.asarray(b) for b in hidden[1]])
+            with jax.enable_x64(True):  # keeps float64 where the session's default is 32 bits
+                hidden = ([jnp.asarray(W) for W in hidden[0]], [jnp.asarray(b) for b in hidden[1]])
         return [self.first, *zip(*hidden, strict=True), self.last]
 
 

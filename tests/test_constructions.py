@@ -227,6 +227,12 @@ def test_balancing_that_does_not_finish_says_so():
         bn.balance(unbalanced_chain(), max_steps=1)
 
 
+def test_balancing_that_overflows_says_so():
+    layers = [(1e-150 * np.eye(2), None), (1e150 * np.eye(2), None), (np.eye(2), None)]
+    with pytest.raises(RuntimeError, match="did not reach the tolerance"):
+        bn.balance(bn.from_layers(layers))
+
+
 def test_depth_one_has_nothing_to_balance():
     net = bn.from_layers([(np.ones((2, 3)), np.ones(2))])
     assert bn.balance(net) is net

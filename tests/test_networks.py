@@ -154,6 +154,12 @@ def test_layers_and_state_round_trip(net):
             np.testing.assert_array_equal(a, b)
 
 
+def test_layers_keep_their_type_in_a_session_of_32_bits():
+    net = fixed_net()
+    with jax.enable_x64(False):
+        assert {a.dtype for layer in net.layers for a in layer} == {np.dtype(np.float64)}
+
+
 def test_state_is_read_in_the_order_of_its_numbers():
     state = {f"layers.{i}.weight": np.full((1, 1), float(i)) for i in (10, 2, 0)}
     assert [float(W[0, 0]) for W, _ in bn.from_torch_state(state).layers] == [0.0, 2.0, 10.0]

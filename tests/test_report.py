@@ -252,6 +252,7 @@ def test_the_theorem_is_evaluated_at_equally_spaced_inputs(monkeypatch):
     net, X = fixed_net(), FIXED_X[:5]
     r = bn.report(net, X)
     assert r.lhs == pytest.approx(np.median(bn.bottleneck_certificate(net, X[[0, 2, 4]], r.k).lhs))
+    assert r.ntk_trace == pytest.approx(float(np.mean(bn.ntk_trace(net, X[[0, 2, 4]]))))
 
 
 def diagonal(*values):
