@@ -34,6 +34,7 @@ NAMES = (
     "fig-j23-small",
     "phase-points",
     "phase-ridges",
+    "planets",
     "symmetry",
 )
 AFFINE_RIDGE, AFFINE_DEPTHS = 0.002, (6, 8, 10, 12, 16, 20, 24)
@@ -45,12 +46,15 @@ PHASE_RIDGE, PHASE_N = 0.0002, 24
 PHASE_DEPTHS: tuple[int, ...] = (6, 8, 12, 16, 20, 24, 32, 48)
 PHASE_POINTS: tuple[int, ...] = (3, 4, 6, 8, 12, 16, 24, 48)  # divisors of the width, see ``member``
 PHASE_RIDGES: tuple[float, ...] = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
+# Planets: how many, at a ridge so small that what is left of the turn is for want of them.
+PLANETS, PLANETS_RIDGE = (3200, 800, 200), 0.0005
 # Equal numbers of iterations share one compiled program.
 LONG: Stages = ((0.003, 100), (0.003, 100)) + ((0.003, 400),) * 2 + ((0.001, 400),) * 3 + ((0.0, 400),)
 MEDIUM: Stages = ((0.003, 100), (0.003, 100), (0.003, 400), (0.001, 400), (0.0, 400))
 SHORT: Stages = ((0.003, 150),) * 2 + ((0.001, 150),) * 2 + ((0.0, 150),)
 DIRECT: Stages = ((0.03, 450), (0.01, 450), (0.003, 450), (0.001, 450), (0.0, 450), (0.0, 450))
 DIRECT_SHORT: Stages = ((0.03, 150), (0.01, 150), (0.003, 150), (0.001, 150), (0.0, 150))
+LONGEST: Stages = ((0.003, 1500),) * 2 + ((0.001, 1500),) * 2 + ((0.0, 1500),)
 PHASE: Stages = ((0.003, 200), (0.003, 200), (0.001, 200), (0.0, 200))
 CURVE_TAIL = 2
 # Points at which Jacobians are taken, and points whose kernel is kept.
@@ -120,6 +124,8 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
     elif name == "symmetry":
         depth, width, n, ridge = (12, 40, 300, 0.001) if quick else (25, 200, 1000, 0.0002)
         found = [settings(2, depth, width, n, ridge)]
+    elif name == "planets":  # of rank 1 where the targets see only the shape of the ellipse
+        found = [settings(k, 12, 28, n, PLANETS_RIDGE) for n in (PLANETS[-1:] if quick else PLANETS) for k in (2, 1)]
     elif name.startswith("phase"):
         depths, points, strengths = PHASE_DEPTHS, PHASE_POINTS, PHASE_RIDGES
         if quick:
@@ -148,18 +154,25 @@ def task(setting: Setting) -> Task:
         >>> task(plan("symmetry", quick=True)[0]).X.shape
         (300, 4)
 
-    Source: theory ids affine-law, fig-j22, fig-j23 and symmetry.
+    Source: theory ids affine-law, fig-j22, fig-j23, symmetry and symmetry-groups.
     """
     with jax.enable_x64(True):
         key = _keys(setting)[0]
         if setting.experiment == "fig-j22":
             return tasks.composed_task(key, setting.n, rank=setting.rank)
-        if setting.experiment == "symmetry":
-            return tasks.symmetry_task(key, setting.n)
+        if setting.experiment in ("symmetry", "planets"):
+            return _turned(setting, key, setting.n, n_test=500)
         if setting.experiment == "phase-points":
             X = jax.random.uniform(key, (setting.n + 500, 2))
             return Task(X[: setting.n], X[: setting.n], X[setting.n :], X[setting.n :], 2, X[: setting.n])
         return tasks.latent_task(key, setting.n, rank=setting.rank)
+
+
+def _turned(setting: Setting, key: Any, n: int, n_test: int) -> Task:
+    """Draw inputs that are turned at random, with targets that do not see it."""
+    if setting.experiment == "symmetry":
+        return tasks.symmetry_task(key, n, n_test=n_test)
+    return tasks.two_body_task(key, n, shape_only=setting.rank == 1, n_test=n_test)
 
 
 def _keys(setting: Setting) -> Any:
@@ -234,6 +247,8 @@ def schedule(setting: Setting) -> dict[str, Any]:
         return {"stages": DIRECT_SHORT if setting.quick else DIRECT}
     if setting.quick:
         stages = SHORT
+    elif setting.experiment == "planets":
+        stages = LONGEST
     elif setting.experiment == "symmetry":  # its ridge is the smallest, so what remains to be balanced takes longest
         stages = LONG + LONG[-1:] * 3
     else:
@@ -251,10 +266,11 @@ def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
     Returns:
         The fields of the setting and: squared norm (in all and by layer), objective, mse on training and test points,
         the diagnostics of training, rank, gap and decided, leading singular values of weights and representations,
-        nonlinearity ratios and the certified lower bound of the cost; for the symmetry task also, by layer, the share
-        of the variance along orbits (the output last), the shares of the leading principal components, and R^2 of the
-        two invariants and of the phase, read off two components and linearly off all neurons, with the codes of a few
-        orbits. At full scale also the mean trace of the tangent kernel, sharpness, and for the
+        nonlinearity ratios and the certified lower bound of the cost; for turned inputs also, by layer, the share of
+        the variance along orbits (the output last), the shares of the leading principal components, and R^2 of two
+        quantities that do not see the turn (the first of them is that of a task of rank 1) and of the phase, read off
+        as many components as the rank and linearly off all neurons; for the symmetry task the codes of a few orbits.
+        At full scale also the mean trace of the tangent kernel, sharpness, and for the
         first seed the distance to a stationary point; for k the rank of the task, the two sides of the bottleneck
         theorem, the left one also by layer, medians over points, and the share of points with a Jacobian of rank k; for
         the affine law kernels of a few points at a quarter, a half and three quarters of the depth. The many small
@@ -302,8 +318,8 @@ def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
     }
     if not setting.quick:
         found |= _certified(setting, net, data)
-    if setting.experiment == "symmetry":
-        found |= _symmetry(net)
+    if setting.experiment in ("symmetry", "planets"):
+        found |= _symmetry(setting, net)
     return setting._asdict() | _short(found)
 
 
@@ -338,29 +354,42 @@ def _short(value: Any) -> Any:
     return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
-def _symmetry(net: Network) -> dict[str, Any]:
-    """Return what the layers keep of the orbits of ``symmetry_task``, at inputs of which training saw none."""
+def _symmetry(setting: Setting, net: Network) -> dict[str, Any]:
+    """Return what the layers keep of turned inputs, at points of which training saw none."""
+    planets = setting.experiment == "planets"
     with jax.enable_x64(True):
         side, turn = np.linspace(-1, 1, 9), np.linspace(-np.pi, np.pi, 40, endpoint=False)
-        s, t, angle = (jnp.asarray(a) for a in np.meshgrid(side, side, turn, indexing="ij"))
-        orbits = tasks.rotated_pair(s.ravel(), t.ravel(), angle.ravel()).reshape(81, 40, 4)
-        fit, test = (tasks.symmetry_task(jax.random.key(seed), READ, n_test=1) for seed in (1, 2))
-    seen = [np.concatenate([a[:, :2], np.cos(a[:, 2:]), np.sin(a[:, 2:])], axis=1) for a in (fit.latent, test.latent)]
+        s, t, angle = (jnp.asarray(a.ravel()) for a in np.meshgrid(side, side, turn, indexing="ij"))
+        if planets:  # to a task of rank 1 ellipses are equal if they are similar
+            X = tasks.planets(1 + t / 5, 0.3 + 0.15 * s, angle)
+            orbits = X.reshape(-1, 360 if setting.rank == 1 else 40, 6)
+        else:
+            orbits = tasks.rotated_pair(s, t, angle).reshape(81, 40, 4)
+        fit, test = (_turned(setting, jax.random.key(seed), READ, n_test=1) for seed in (1, 2))
+
+    def quantities(latent: Any) -> np.ndarray:
+        first, second, phase = np.asarray(latent).T
+        if planets:
+            energy, momentum = -1 / (2 * first), np.sqrt(first * (1 - second**2))
+            first, second = (second, first) if setting.rank == 1 else (energy, momentum)
+        return np.stack([first, second, np.cos(phase), np.sin(phase)], axis=1)
 
     def read(components: int, degree: int) -> list[list[float]]:
-        """Return R^2 of s, t and the phase, by layer."""
-        R2 = decoded(net, fit.X, seen[0], test.X, seen[1], components=components, degree=degree)
+        """Return R^2 of the two quantities and of the phase, by layer."""
+        seen, asked = quantities(fit.latent), quantities(test.latent)
+        R2 = decoded(net, fit.X, seen, test.X, asked, components=components, degree=degree)
         return np.concatenate([R2[:, :2], R2[:, 2:].mean(axis=1, keepdims=True)], axis=1).tolist()
 
-    # Every second orbit each way and every fifth angle, for pictures of the codes.
-    shown = np.asarray(orbits).reshape(9, 9, 40, 4)[::2, ::2, ::5].reshape(-1, 4)
-    return {
+    found: dict[str, Any] = {
         "orbit_share": orbit_share(net, orbits).tolist(),
         "component_shares": principal_components(net, fit.X, 4).shares.tolist(),
-        "decoded": read(2, 5),
+        "decoded": read(setting.rank, 5),
         "decoded_linearly": read(net.width, 1),
-        "codes": principal_components(net, fit.X, 2, shown).scores.tolist(),
     }
+    if not planets:  # every second orbit each way and every fifth angle, for pictures of the codes
+        shown = np.asarray(orbits).reshape(9, 9, 40, 4)[::2, ::2, ::5].reshape(-1, 4)
+        found |= {"codes": principal_components(net, fit.X, 2, shown).scores.tolist()}
+    return found
 
 
 def setting_of(record: dict[str, Any]) -> Setting:

@@ -183,7 +183,7 @@ def two_body_task(key: Array, n: int, *, shape_only: bool = False, n_test: int =
     n, n_test = _checks.integer("n", n, 1), _checks.integer("n_test", n_test, 1)
     u, v, half_turns = jax.random.uniform(key, (3, n + n_test), minval=-1.0)
     a, e, angle = 1 + u / 5, 0.3 + 0.15 * v, jnp.pi * half_turns
-    X = jnp.concatenate([kepler(a, e, angle, time) for time in (0.6, 1.8, 3.0)], axis=1)
+    X = planets(a, e, angle)
     p, q = 5 - 4.8 / a, (jnp.sqrt(a * (1 - e**2)) - 0.94) / 0.14
     columns = [v, v**2] if shape_only else [p, q, p * q]
     rank = 1 if shape_only else 2
@@ -191,14 +191,26 @@ def two_body_task(key: Array, n: int, *, shape_only: bool = False, n_test: int =
     return Task(X[:n], Y[:n], X[n:], Y[n:], rank, jnp.stack([a, e, angle], axis=1)[:n])
 
 
-def kepler(a: Array, e: Array, angle: Array, time: float) -> Array:
+def planets(a: Array, e: Array, angle: Array) -> Array:
+    """Return the inputs (N, 6) of ``two_body_task``: positions at the times 0.6, 1.8 and 3 after the pericentre.
+
+    Example:
+        >>> planets(jnp.ones(1), jnp.zeros(1), jnp.zeros(1)).round(2).tolist()
+        [[0.83, 0.56, -0.23, 0.97, -0.99, 0.14]]
+
+    Source: theory id symmetry.
+    """
+    return jnp.concatenate([kepler(a, e, angle, time) for time in (0.6, 1.8, 3.0)], axis=1)
+
+
+def kepler(a: Array, e: Array, angle: Array, time: Array | float) -> Array:
     r"""Return the positions (N, 2) at a time after the pericentre, from Kepler's equation :math:`M=\eta-e\sin\eta`.
 
     Args:
         a: semi-major axes (N,).
         e: eccentricities (N,), below 0.7, for which Newton's method converges from M + e sin M.
         angle: directions of the pericentre (N,).
-        time: since the pericentre, in units in which a = 1 has the period 2 pi.
+        time: since the pericentre, one for all or (N,), in units in which a = 1 has the period 2 pi.
 
     Example:
         >>> kepler(jnp.ones(1), 0.5 * jnp.ones(1), jnp.zeros(1), jnp.pi).round(6).tolist()

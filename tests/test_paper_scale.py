@@ -280,7 +280,7 @@ def test_the_symmetry_record_tells_what_a_layer_keeps():
     """A net that copies its inputs keeps the phase, a constant one nothing."""
     copies = bn.from_layers([(np.vstack([np.eye(4), -np.eye(4)]), None), (np.ones((1, 8)), None)])
     constant = bn.from_layers([(np.zeros((8, 4)), np.ones(8)), (np.ones((1, 8)), None)])
-    kept, nothing = experiments._symmetry(copies), experiments._symmetry(constant)
+    kept, nothing = (experiments._symmetry(experiments.plan("symmetry")[0], net) for net in (copies, constant))
     assert kept["orbit_share"][0] > 0.8
     assert nothing["orbit_share"] == [0, 0]
     _, _, phase = kept["decoded_linearly"][0]
@@ -288,3 +288,21 @@ def test_the_symmetry_record_tells_what_a_layer_keeps():
     assert np.max(nothing["decoded"]) <= 0
     assert np.shape(kept["codes"]) == (1, 200, 2)
     assert np.shape(kept["component_shares"]) == (1, 4)
+
+
+def test_the_record_of_planets_tells_what_a_layer_keeps():
+    """A net that copies the positions keeps the phase and the size, a constant one nothing."""
+    energy, shape = (next(s for s in experiments.plan("planets") if s.rank == rank) for rank in (2, 1))
+    copies = bn.from_layers([(np.vstack([np.eye(6), -np.eye(6)]), None), (np.ones((1, 12)), None)])
+    constant = bn.from_layers([(np.zeros((12, 6)), np.ones(12)), (np.ones((1, 12)), None)])
+    kept, similar, nothing = (
+        experiments._symmetry(*pair) for pair in ((energy, copies), (shape, copies), (shape, constant))
+    )
+    assert kept["orbit_share"][0] > 0.8
+    assert similar["orbit_share"][0] > kept["orbit_share"][0], "size counts as lost where only the shape matters"
+    assert nothing["orbit_share"] == [0, 0]
+    assert kept["decoded_linearly"][0][2] > 0.9
+    eccentricity, size, _ = similar["decoded_linearly"][0]
+    assert size > eccentricity, "the size is close to a linear function of |x|, the eccentricity is not"
+    assert np.max(nothing["decoded"]) <= 0
+    assert "codes" not in kept
