@@ -25,8 +25,6 @@ import tomllib
 from pathlib import Path
 
 import nbformat
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -78,14 +76,12 @@ def kernelspec(folder: Path, python: Path, environment: dict[str, str]) -> None:
     (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
 
 
-def execute(path: Path, kernels: Path, folder: Path) -> str:
+def execute(path: Path, folder: Path) -> str:
     """Run one chapter and return the version of jax that it ended with."""
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(LAST_CELL))
-    specs = KernelSpecManager(kernel_dirs=[str(kernels)], ensure_native_kernel=False)
-    manager = AsyncKernelManager(kernel_name="colab", kernel_spec_manager=specs)
-    client = NotebookClient(notebook, km=manager, timeout=CELL_TIMEOUT, resources={"metadata": {"path": str(folder)}})
-    client.execute()
+    where = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, kernel_name="colab", timeout=CELL_TIMEOUT, resources=where).execute()
     return str(notebook.cells[-1].outputs[-1].text).strip()
 
 
@@ -111,13 +107,14 @@ def main(arguments: list[str] | None = None) -> int:
         except subprocess.CalledProcessError:
             print(f"The package index does not give jax {jax} and Colab's usual packages here: nothing was tried.")
             return NOT_TRIED
+        os.environ["JUPYTER_PATH"] = str(folder)  # so that nbclient finds the kernel, and ends it after its chapter
         kernelspec(folder / "kernels" / "colab", folder / "venv" / "bin" / "python", environment)
         empty = folder / "content"
         empty.mkdir()
         for stem in stems:
             begin = time.monotonic()
             try:
-                version = execute(ROOT / "notebooks" / f"{stem}.ipynb", folder / "kernels", empty)
+                version = execute(ROOT / "notebooks" / f"{stem}.ipynb", empty)
                 result = "ok" if jax in (version, "newest") else f"jax was replaced by {version}"
             except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
                 result = str(error).strip().rpartition("\n")[2]
