@@ -1,7 +1,7 @@
 """Write data and pictures of the page of knobs from results/, or with `--check` compare them.
 
-They are book/_static/{spectra,planes}.{js,svg}. A picture, which is what print shows, is redrawn when its data or
-this file change.
+They are book/_static/{spectra,phases,planes}.{js,svg}. A picture, which is what print shows, is redrawn when its data
+or this file change.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from freshness import digest
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ("depth", "ridge", "seed", "learned_rank", "decided", "converged", "collapsed", "weights", "representations")
+COMPETED = ("depth", "ridge", "seed", "start", "learned_rank", "decided", "objective", "spectrum")
 SHOWN = {"depth": (4, 12, 25), "ridge": 0.002, "seed": 0}
+CELLS = ((6, 0.004), (24, 0.004), (24, 0.032))  # depths and ridges of the picture of phases
 LAYERS = (1, 2, 12)  # of the picture of planes
 
 
@@ -41,6 +43,15 @@ def spectra(root: Path = ROOT) -> list[dict[str, Any]]:
     """Return what the page shows of each training of the grid of depths and ridges, in the order of its knobs."""
     kept = [{name: run[name] for name in KEPT} for run in records("fig-j23-small", root)]
     return sorted(kept, key=lambda run: (run["depth"], run["ridge"], run["seed"]))
+
+
+def phases(root: Path = ROOT) -> list[dict[str, Any]]:
+    """Return what the page shows of each training of the phase diagram, and what a constant function would cost."""
+    kept = []
+    for run in records("phase-ridges", root):
+        constant = run["variance"] + run["ridge"] / (1 + run["ridge"]) * run["mean"]
+        kept.append({name: run[name] for name in COMPETED} | {"constant": float(f"{constant:.5g}")})
+    return sorted(kept, key=lambda run: (run["depth"], run["ridge"], run["seed"], run["start"] or 0))
 
 
 def latents() -> np.ndarray:
@@ -79,6 +90,20 @@ def draw_spectra(kept: list[dict[str, Any]]) -> None:
     axes[0].set_ylabel("singular values of weights")
 
 
+def draw_phases(kept: list[dict[str, Any]]) -> None:
+    """Draw the spectra of the best networks of three cells."""
+    fig, axes = plotting.panels(len(CELLS), height=2.6)
+    fig.set_size_inches(9, 2.8)
+    for ax, (depth, ridge) in zip(axes, CELLS, strict=True):
+        cell = [run for run in kept if (run["depth"], run["ridge"]) == (depth, ridge)]
+        for seed in sorted({run["seed"] for run in cell}):
+            best = min((run for run in cell if run["seed"] == seed), key=lambda run: run["objective"])
+            look = {"color": plotting.COLORS[seed], "marker": plotting.MARKERS[seed]}
+            ax.plot(range(1, 1 + len(best["spectrum"])), best["spectrum"], **look)
+        ax.set(title=f"depth {depth}, ridge {ridge}", xlabel="singular value, by size", ylim=(0, 1.6))
+    axes[0].set_ylabel("in the middle layers")
+
+
 def draw_planes(kept: list[dict[str, Any]]) -> None:
     """Draw three layers of the first network, coloured by the first radius."""
     fig, axes = plotting.panels(len(LAYERS), height=2.6)
@@ -101,6 +126,7 @@ class Figure(NamedTuple):
 
 FIGURES = {
     "spectra": Figure("fig-j23-small", "bnlibSpectra", spectra, draw_spectra),
+    "phases": Figure("phase-ridges", "bnlibPhases", phases, draw_phases),
     "planes": Figure("symmetry", "bnlibPlanes", planes, draw_planes),
 }
 

@@ -239,11 +239,13 @@ def test_the_page_of_knobs_shows_the_stored_runs(tmp_path):
     (tmp_path / "results").mkdir()
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "_static").symlink_to(ROOT / "book" / "_static")
-    for name, field, other in (("fig-j23-small", "weights", 0.5), ("symmetry", "codes", [0.5, 0.5])):
+    others = {"fig-j23-small": ("weights", 0.5), "phase-ridges": ("spectrum", 0.5), "symmetry": ("codes", [0.5, 0.5])}
+    for name, (field, other) in others.items():
         stored = json.loads(read(f"results/{name}.json"))
-        stored["records"][0][field][0][0] = other
+        values = stored["records"][0][field]
+        (values if name == "phase-ridges" else values[0])[0] = other
         (tmp_path / "results" / f"{name}.json").write_text(json.dumps(stored), encoding="utf-8")
-    assert site_figures.stale(tmp_path) == ["spectra.js", "spectra.svg", "planes.js", "planes.svg"]
+    assert site_figures.stale(tmp_path) == [f"{name}.{kind}" for name in site_figures.FIGURES for kind in ("js", "svg")]
 
 
 def test_the_inputs_of_the_planes_are_those_whose_codes_are_stored():
@@ -280,6 +282,37 @@ def test_what_is_said_of_the_knobs_is_so():
         middle = np.array(run["representations"])[5:18]
         assert np.all(np.diff(middle[:, :2], axis=0) > 0)
         assert np.all(middle[:, 2:] < 0.01 * middle[:, :1])
+
+
+def test_what_is_said_of_the_phases_is_so():
+    runs = site_figures.phases()
+    assert len(runs) == 1024
+    best = {}
+    for r in sorted(runs, key=lambda r: r["objective"]):
+        best.setdefault((r["depth"], r["ridge"], r["seed"]), r)
+
+    def rank(r):
+        return 0 if r["constant"] < r["objective"] else r["learned_rank"] if r["decided"] else None
+
+    def ranks(depth, ridge):
+        return [rank(best[depth, ridge, seed]) for seed in range(4)]
+
+    assert sorted(ranks(24, 0.0005)) == [2, 3, 3, 3]
+    assert all(ranks(24, ridge) == [2] * 4 for ridge in (0.001, 0.002, 0.004))
+    assert ranks(24, 0.032) == [1] * 4
+    assert ranks(24, 0.064) == [0] * 4
+    assert ranks(6, 0.004) == [3] * 4
+    assert all(ranks(depth, 0.004) == [2] * 4 for depth in (8, 12, 16, 20, 24, 32))
+    for (depth, ridge), k in zip(site_figures.CELLS, (3, 2, 1), strict=True):
+        values = np.array([best[depth, ridge, seed]["spectrum"] for seed in range(4)])
+        assert np.all(np.abs(values[:, :k] - 1) < 0.25)
+        assert np.all(values[:, k:] < 0.01)
+    for r in best.values():
+        if r["depth"] >= 12 and rank(r) in (1, 2):
+            assert all(1 < value < 1.2 for value in r["spectrum"][: rank(r)])
+            assert max(r["spectrum"][rank(r) :]) < 0.02
+    kept = np.mean([r["learned_rank"] == 1 for r in runs if r["start"] == 1])
+    assert 0.75 < kept < 0.85
 
 
 def test_what_is_said_of_the_planes_is_so():

@@ -155,6 +155,20 @@ def test_knobs_choose_a_network(browser, address):
         assert not visit.complaints
 
 
+def test_a_cell_of_the_phase_diagram_opens_its_spectra(browser, address):
+    with Visit(browser, address, "book/interactive.html", "desk") as visit:
+        words = visit.page.locator("#phases-words")
+        assert words.inner_text().startswith("Depth 24, ridge 0.002, seed 1: the best of four trainings")
+        visit.page.locator("#phases [name=ridge]").select_option("0.064")
+        assert words.inner_text().startswith("Depth 24, ridge 0.064, seed 1: the best of four trainings")
+        cell = visit.page.locator("#phases-plot .scatterlayer .trace").first.locator("path.point").first
+        cell.scroll_into_view_if_needed()
+        at = cell.bounding_box()
+        visit.page.mouse.click(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+        assert words.inner_text().startswith("Depth 6, ridge 0.0005, seed 1: ")
+        assert not visit.complaints
+
+
 def test_the_plane_shows_the_chosen_layer(browser, address):
     with Visit(browser, address, "book/interactive.html", "desk") as visit:
         words = visit.page.locator("#plane-words")
