@@ -47,12 +47,12 @@ document.addEventListener("DOMContentLoaded", () => {
       yaxis2: { domain: narrow ? [0, 0.4] : [0, 1], anchor: "x2", title: { text: "in the middle layers" }, range: [0, 1.6], fixedrange: true },
     }, { displayModeBar: false, responsive: true });
     const name = (run) => STARTS.find(([start]) => start === run.start)[1];
-    const more = found.slice(1).map((run) => `${name(run)} ${(100 * (run.objective / best.objective - 1)).toPrecision(2)} %`);
+    const more = found.slice(1).map((run) => `${(100 * (run.objective / best.objective - 1)).toPrecision(2)} % (${name(run)})`);
     words.textContent = `Depth ${depth}, ridge ${ridge}, seed ${seed + 1}: the best of four trainings (${name(best)}) `
       + (best.decided ? `has rank ${best.learned_rank}. ` : "has no clear rank. ")
       + (flat(best) ? "A constant function would cost less. " : "")
       + `Its singular values in the middle are ${best.spectrum.map((v) => (v < 0.001 ? "below 0.001" : v.toPrecision(3))).join(", ")}. `
-      + `The others end higher: ${more.join(", ")}.`;
+      + `The others end higher by ${more.join(", ")}.`;
     plot.setAttribute("aria-label", words.textContent);
   };
   box.hidden = false;
