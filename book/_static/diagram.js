@@ -47,7 +47,8 @@ document.addEventListener("DOMContentLoaded", () => {
       yaxis2: { domain: narrow ? [0, 0.4] : [0, 1], anchor: "x2", title: { text: "in the middle layers" }, range: [0, 1.6], fixedrange: true },
     }, { displayModeBar: false, responsive: true });
     const name = (run) => STARTS.find(([start]) => start === run.start)[1];
-    const more = found.slice(1).map((run) => `${(100 * (run.objective / best.objective - 1)).toPrecision(2)} % (${name(run)})`);
+    const above = (run) => 100 * (run.objective / best.objective - 1);
+    const more = found.slice(1).map((run) => `${above(run).toFixed(above(run) < 10 ? 1 : 0)} % (${name(run)})`);
     words.textContent = `Depth ${depth}, ridge ${ridge}, seed ${seed + 1}: the best of four trainings (${name(best)}) `
       + (best.decided ? `has rank ${best.learned_rank}. ` : "has no clear rank. ")
       + (flat(best) ? "A constant function would cost less. " : "")
