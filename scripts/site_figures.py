@@ -98,8 +98,8 @@ def draw_phases(kept: list[dict[str, Any]]) -> None:
         cell = [run for run in kept if (run["depth"], run["ridge"]) == (depth, ridge)]
         for seed in sorted({run["seed"] for run in cell}):
             best = min((run for run in cell if run["seed"] == seed), key=lambda run: run["objective"])
-            look = {"color": plotting.COLORS[seed], "marker": plotting.MARKERS[seed]}
-            ax.plot(range(1, 1 + len(best["spectrum"])), best["spectrum"], **look)
+            at, color, marker = range(1, 1 + len(best["spectrum"])), plotting.COLORS[seed], plotting.MARKERS[seed]
+            ax.plot(at, best["spectrum"], color=color, marker=marker)
         ax.set(title=f"depth {depth}, ridge {ridge}", xlabel="singular value, by size", ylim=(0, 1.6))
     axes[0].set_ylabel("in the middle layers")
 
