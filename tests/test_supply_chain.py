@@ -146,9 +146,8 @@ def asked_for(source):
     return found
 
 
-# A cell that installs what Colab lacks, and a chapter that fetches there what lies beside it in a checkout.
+# A cell that installs what Colab lacks.
 INSTALLS = re.compile(r'^if importlib\.util\.find_spec\("\w+"\) is None:\n    %pip install [^\n]*$')
-FETCHES = {"04_training": ["urllib.request", "urlopen"]}
 
 
 @pytest.mark.parametrize("path", Book(ROOT).chapters, ids=lambda path: path.stem)
@@ -157,7 +156,7 @@ def test_no_chapter_asks_for_a_network(path):
     sources = [cell.source.strip() for cell in cells if cell.cell_type == "code"][1:]
     sources = [source for source in sources if not INSTALLS.search(source)]
     assert [s for s in sources if re.search(r"^\s*[%!]", s, re.M)] == []
-    assert sorted(asked_for("\n".join(sources))) == FETCHES.get(path.stem, [])
+    assert asked_for("\n".join(sources)) == []
 
 
 def test_the_library_asks_for_no_network():
