@@ -313,6 +313,8 @@ def test_what_is_said_of_the_phases_is_so():
             assert max(r["spectrum"][rank(r) :]) < 0.02
     kept = np.mean([r["learned_rank"] == 1 for r in runs if r["start"] == 1])
     assert 0.75 < kept < 0.85
+    ones = [r for r in runs if r["start"] == 1 and r["learned_rank"] == 1]
+    assert sum(rank(best[r["depth"], r["ridge"], r["seed"]]) == 2 for r in ones) > 50
 
 
 def test_what_is_said_of_the_planes_is_so():

@@ -2,15 +2,11 @@
 document.addEventListener("DOMContentLoaded", () => {
   const runs = window.bnlibPhases, box = document.getElementById("phases"), form = box.querySelector("form");
   const plot = document.getElementById("phases-plot"), words = document.getElementById("phases-words");
-  const values = (name) => [...new Set(runs.map((run) => run[name]))].sort((a, b) => a - b);
-  const knobs = { depth: values("depth"), ridge: values("ridge"), seed: values("seed") };
-  for (const [name, options] of Object.entries(knobs))
-    for (const value of options) form.elements[name].add(new Option(name === "seed" ? value + 1 : value, value));
+  const knobs = bnlibMenus(form, runs);
   form.elements.depth.value = 24;
   form.elements.ridge.value = 0.002;
   const STARTS = [[null, "standard start", "#0072b2", "circle"], [1, "started with 1", "#d55e00", "square"],
                   [2, "started with 2", "#00795c", "diamond"], [3, "started with 3", "#7b3f9e", "cross"]];
-  const RANKS = ["#f0f0f0", "#d2e3f3", "#9dc6e0", "#f6c38f", "#ee8e5a"];
   const flat = (run) => run.constant < run.objective;
   const rank = (run) => (flat(run) ? "0" : run.decided ? `${run.learned_rank}` : "?");
   const label = (x) => String(x);
@@ -24,7 +20,7 @@ document.addEventListener("DOMContentLoaded", () => {
       x: cells.map((c) => label(c.depth)), y: cells.map((c) => label(c.ridge)), text: cells.map(rank),
       mode: "markers+text", hoverinfo: "none", showlegend: false, textfont: { size: 13, color: "#111" },
       marker: { symbol: "square", size: 27, line: { width: cells.map((c) => (c === best ? 4 : 0)), color: "#111" },
-                color: cells.map((c) => (flat(c) ? RANKS[0] : c.decided ? RANKS[Math.min(c.learned_rank, 4)] : "#ffffff")) },
+                color: cells.map((c) => (flat(c) ? bnlibRanks[0] : c.decided ? bnlibRanks[Math.min(c.learned_rank, 4)] : "#ffffff")) },
     };
     const lines = STARTS.map(([start, name, color, symbol]) => {
       const run = found.find((r) => r.start === start), wins = run === best;

@@ -1,15 +1,22 @@
 /* The page of knobs: a table of depths and ridges whose cells open the spectra of one stored training. */
-document.addEventListener("DOMContentLoaded", () => {
-  const runs = window.bnlibSpectra, box = document.getElementById("knobs"), form = box.querySelector("form");
-  const plot = document.getElementById("knobs-plot"), words = document.getElementById("knobs-words");
+const bnlibRanks = ["#f0f0f0", "#d2e3f3", "#9dc6e0", "#f6c38f", "#ee8e5a"];
+
+/* Fill the menus of a table of depths, ridges and seeds, and return what they offer. */
+function bnlibMenus(form, runs) {
   const values = (name) => [...new Set(runs.map((run) => run[name]))].sort((a, b) => a - b);
   const knobs = { depth: values("depth"), ridge: values("ridge"), seed: values("seed") };
   for (const [name, options] of Object.entries(knobs))
     for (const value of options) form.elements[name].add(new Option(name === "seed" ? value + 1 : value, value));
+  return knobs;
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  const runs = window.bnlibSpectra, box = document.getElementById("knobs"), form = box.querySelector("form");
+  const plot = document.getElementById("knobs-plot"), words = document.getElementById("knobs-words");
+  const knobs = bnlibMenus(form, runs);
   form.elements.depth.value = 25;
   form.elements.ridge.value = 0.002;
   const LEAD = ["#0072b2", "#d55e00", "#00795c", "#7b3f9e", "#8a6d00"], GREY = "#767676";
-  const RANKS = ["#f0f0f0", "#d2e3f3", "#9dc6e0", "#f6c38f", "#ee8e5a"];
   const rank = (run) => (run.decided ? `${run.learned_rank}` : "?");
   const draw = () => {
     const chosen = Object.fromEntries(["depth", "ridge", "seed"].map((name) => [name, Number(form.elements[name].value)]));
@@ -22,7 +29,7 @@ document.addEventListener("DOMContentLoaded", () => {
       x: cells.map((c) => label(c.depth)), y: cells.map((c) => label(c.ridge)), text: cells.map(rank),
       mode: "markers+text", hoverinfo: "none", textfont: { size: 15, color: "#111" },
       marker: { symbol: "square", size: 36, line: { width: cells.map((c) => (c === run ? 4 : 0)), color: "#111" },
-                color: cells.map((c) => (c.decided ? RANKS[Math.min(c.learned_rank, 4)] : "#ffffff")) },
+                color: cells.map((c) => (c.decided ? bnlibRanks[Math.min(c.learned_rank, 4)] : "#ffffff")) },
     };
     const lines = rows[0].map((_, i) => ({
       x: layers, y: rows.map((row) => row[i]), xaxis: "x2", yaxis: "y2", mode: "lines+markers",

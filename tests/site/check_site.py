@@ -138,6 +138,14 @@ def test_claims_can_be_narrowed(browser, address):
         assert not visit.complaints
 
 
+def click_first_cell(page, plot):
+    """Click on the first cell of a plotted table, by the mouse: the plot listens to that, and not to its shapes."""
+    cell = page.locator(f"{plot} .scatterlayer .trace").first.locator("path.point").first
+    cell.scroll_into_view_if_needed()
+    at = cell.bounding_box()
+    page.mouse.click(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+
+
 def test_knobs_choose_a_network(browser, address):
     with Visit(browser, address, "book/interactive.html", "desk") as visit:
         words = visit.page.locator("#knobs-words")
@@ -147,10 +155,7 @@ def test_knobs_choose_a_network(browser, address):
         visit.page.locator("#knobs [name=depth]").select_option("4")
         assert words.inner_text().startswith("Depth 4, ridge 0.002, seed 1: ")
         assert visit.page.locator("#knobs-plot svg.main-svg").count() > 0
-        cell = visit.page.locator("#knobs-plot .scatterlayer .trace").first.locator("path.point").first
-        cell.scroll_into_view_if_needed()
-        at = cell.bounding_box()
-        visit.page.mouse.click(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+        click_first_cell(visit.page, "#knobs-plot")
         assert words.inner_text().startswith("Depth 4, ridge 0.0005, seed 1: ")
         assert not visit.complaints
 
@@ -161,10 +166,7 @@ def test_a_cell_of_the_phase_diagram_opens_its_spectra(browser, address):
         assert words.inner_text().startswith("Depth 24, ridge 0.002, seed 1: the best of four trainings")
         visit.page.locator("#phases [name=ridge]").select_option("0.064")
         assert words.inner_text().startswith("Depth 24, ridge 0.064, seed 1: the best of four trainings")
-        cell = visit.page.locator("#phases-plot .scatterlayer .trace").first.locator("path.point").first
-        cell.scroll_into_view_if_needed()
-        at = cell.bounding_box()
-        visit.page.mouse.click(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+        click_first_cell(visit.page, "#phases-plot")
         assert words.inner_text().startswith("Depth 6, ridge 0.0005, seed 1: ")
         assert not visit.complaints
 
