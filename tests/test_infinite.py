@@ -1,6 +1,8 @@
 """Kernels of wide networks and descent in function space, against quadrature, differences and finite networks."""
 
-from itertools import pairwise
+import json
+from itertools import pairwise, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,6 +107,42 @@ def test_a_lost_derivative_is_caught(monkeypatch, net, fields):
     monkeypatch.setattr(wide_kernels, "dual", without(*fields))
     with pytest.raises(AssertionError):
         check_gradient(net, Z, Y)
+
+
+# Numbers of neural-tangents, which shares no code with ours; scripts/neural_tangents_kernels.py makes them.
+ELSEWHERE = json.loads((Path(__file__).parent / "neural_tangents.json").read_text(encoding="utf-8"))
+
+
+def check_neural_tangents():
+    X, Y = np.array(ELSEWHERE["X"]), np.array(ELSEWHERE["Y"])
+    for entry in ELSEWHERE["single"]:
+        net = Wide(*entry["net"])
+        found = (*infinite.kernels(net, X, Y), infinite.ntk_gradient(net, X, Y))
+        # Values up to ten, from a few dozen operations in float64: 1e-12 is a thousand roundings.
+        for values, name in zip(found, ("nngp", "ntk", "ntk_gradient"), strict=True):
+            np.testing.assert_allclose(values, entry[name], rtol=0, atol=1e-12, err_msg=f"{name} of {net}")
+    for entry in ELSEWHERE["joined"]:
+        found = infinite.limit_kernel(Wide(*entry["f"]), Wide(*entry["g"]), X, Y)
+        np.testing.assert_allclose(found, entry["ntk"], rtol=0, atol=1e-12)
+
+
+def test_kernels_agree_with_neural_tangents():
+    kinds = {(depth, activation, bias > 0) for depth, activation, _, bias in (e["net"] for e in ELSEWHERE["single"])}
+    assert kinds == set(product((1, 2, 3), infinite.ACTIVATIONS, (False, True)))
+    check_neural_tangents()
+
+
+@pytest.mark.parametrize("field", ["Kd", "Kdd", "Ka"])
+def test_neural_tangents_catches_a_changed_expectation(monkeypatch, field):
+    whole = infinite.dual
+
+    def broken(*arguments):
+        found = whole(*arguments)
+        return found._replace(**{field: getattr(found, field) * (1 + 1e-9)})
+
+    monkeypatch.setattr(wide_kernels, "dual", broken)
+    with pytest.raises(AssertionError):
+        check_neural_tangents()
 
 
 def finite_ntk(f, g, X, width, d, rng):
