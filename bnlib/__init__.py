@@ -40,7 +40,7 @@ from .spectra import (
     representation_singular_values,
     weight_singular_values,
 )
-from .stationarity import Stationarity, newton, stationarity
+from .stationarity import Stationarity, stationarity, stationary_point
 from .sweeps import sweep
 from .training import TrainResult, train
 

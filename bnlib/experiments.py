@@ -54,6 +54,7 @@ MEDIUM: Stages = ((0.003, 100), (0.003, 100), (0.003, 400), (0.001, 400), (0.0, 
 SHORT: Stages = ((0.003, 150),) * 2 + ((0.001, 150),) * 2 + ((0.0, 150),)
 DIRECT: Stages = ((0.03, 450), (0.01, 450), (0.003, 450), (0.001, 450), (0.0, 450), (0.0, 450))
 DIRECT_SHORT: Stages = ((0.03, 150), (0.01, 150), (0.003, 150), (0.001, 150), (0.0, 150))
+SLOW: Stages = ((0.003, 200),) * 3 + ((0.003, 400),) * 4 + ((0.001, 400),) * 4 + ((0.0, 400),) * 3
 LONGEST: Stages = ((0.003, 1500),) * 2 + ((0.001, 1500),) * 2 + ((0.0, 1500),)
 PHASE: Stages = ((0.003, 200), (0.003, 200), (0.001, 200), (0.0, 200))
 CURVE_TAIL = 2
@@ -123,7 +124,7 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
         found = [settings(4, 13, *((50, 150) if quick else (100, 500)), 0.05 / 13, 9)]
     elif name == "symmetry":
         depth, width, n, ridge = (12, 40, 300, 0.001) if quick else (25, 200, 1000, 0.0002)
-        found = [settings(2, depth, width, n, ridge)]
+        found = [settings(2, depth, width, n, ridge, 8 if quick else 10)]
     elif name == "planets":  # of rank 1 where the targets see only the shape of the ellipse
         found = [settings(k, 12, 28, n, PLANETS_RIDGE) for n in (PLANETS[-1:] if quick else PLANETS) for k in (2, 1)]
     elif name.startswith("phase"):
@@ -249,8 +250,8 @@ def schedule(setting: Setting) -> dict[str, Any]:
         stages = SHORT
     elif setting.experiment == "planets":
         stages = LONGEST
-    elif setting.experiment == "symmetry":  # its ridge is the smallest, so what remains to be balanced takes longest
-        stages = LONG + LONG[-1:] * 3
+    elif setting.experiment == "symmetry":  # its ridge is the smallest, so shallow networks are slow to find the rank
+        return {"depth": setting.depth, "stages": SLOW, "shallow": ((0.01, 400),) * 4}
     else:
         stages = MEDIUM if setting.width >= 200 else LONG
     return {"depth": setting.depth, "stages": stages}

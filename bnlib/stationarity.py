@@ -5,7 +5,6 @@ returns one element of the generalised (Clarke) gradient, and that element stays
 vanishes at a minimum is the shortest element.
 """
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -19,10 +18,10 @@ from . import _checks
 from .constructions import balance_residual
 from .costs import optimality_gap, squared_norm
 from .networks import Layer, Network, activations, affine, fold_layers
-from .training import Loss, entrywise, quasi_newton, smoothed_objective, targets
+from .training import Loss, entrywise, quasi_newton, targets
 
-# Most rounds of L-BFGS in ``newton``, and the relative gradient at which they end.
-ROUNDS, NEAR = 40, 1e-6
+# Most rounds of L-BFGS in ``stationary_point``, and the relative gradient at which they end.
+ROUNDS, STILL = 40, 1e-9
 
 
 class Stationarity(NamedTuple):
@@ -145,24 +144,22 @@ def _objective(net: Network, X: Array, Y: Array, ridge: float, masks: Array, los
 
 
 @_checks.float64
-def newton(
-    net: Network, X: Any, Y: Any, ridge: float, *, width: float, loss: Loss = "squared", steps: int = 50
+def stationary_point(
+    net: Network, X: Any, Y: Any, ridge: float, *, width: float, loss: Loss = "squared"
 ) -> tuple[Network, float]:
     r"""Find a stationary point of the objective whose ReLU is smoothed over [-width, width]; for small networks.
 
-    Rounds of L-BFGS in float64 come first, each with an empty memory, until the gradient is small: the Hessian jumps at
-    the ends of the ramps, and Newton's method zigzags there. It follows with the dense Hessian, whose eigenvalues are
-    replaced by their absolute values, no smaller than a thousandth of the ridge's, and halves its steps until the
-    objective does not rise.
+    L-BFGS in float64, in rounds with an empty memory, until the gradient is a billionth of the ridge's. The Hessian
+    jumps where a pre-activation enters or leaves a ramp, so that what the memory holds is soon wrong. In a valley that
+    is flat along a curve the rounds may end above that; the flattest one counts.
 
     Args:
         net: a network of at most some thousand parameters.
         X: inputs (N, d_in).
         Y: targets (N, d_out).
         ridge: lambda > 0.
-        loss: as in ``train``.
         width: positive smoothing width.
-        steps: most Newton steps to take; fewer are taken when the objective stops falling.
+        loss: as in ``train``.
 
     Returns:
         The network and the norm of the smoothed gradient there, relative to :math:`2\lambda\|\theta\|`.
@@ -173,45 +170,21 @@ def newton(
     Example:
         >>> from bnlib import from_layers
         >>> start = from_layers([([[1.2]], None), ([[1.0]], None)])
-        >>> newton(start, [[1.0]], [[2.0]], 0.5, width=0.1)[1] < 1e-9
+        >>> stationary_point(start, [[1.0]], [[2.0]], 0.5, width=0.1)[1] < 1e-9
         True
 
-    Source: Nocedal and Wright 2006. Chapter: training to the bottleneck.
+    Source: bnlib. Chapter: training to the bottleneck.
     """
     if 0 in (_checks.number("ridge", ridge), _checks.number("width", width)):
         raise ValueError(f"ridge and width must be positive, but they are {ridge!r} and {width!r}.")
-    steps = _checks.integer("steps", steps, 0)
     X, Y = _checks.points("X", X, net.d_in), targets(Y, net.d_out, loss)
     _checks.equal_lengths(X, Y)
     lam, smoothing = jnp.asarray(ridge, X.dtype), jnp.asarray(width, X.dtype)
+    flattest, least = net, np.inf
     for _ in range(ROUNDS):
         net, _, gradient = quasi_newton(net, X, Y, lam, smoothing, 1500, 100, flattest=True, loss=loss)
-        if gradient <= NEAR:
+        if gradient < least:
+            flattest, least = net, float(gradient)
+        if least <= STILL:
             break
-    for _ in range(steps):
-        flat, unravel = ravel_pytree(net)
-        slope, curvature = _derivatives(net, X, Y, lam, smoothing, loss)
-        bend, axes = np.linalg.eigh(np.asarray(curvature))
-        step = jnp.asarray(-axes @ ((axes.T @ np.asarray(slope)) / np.maximum(np.abs(bend), 2e-3 * ridge)))
-        trials = (unravel(flat + step / 2**halvings) for halvings in range(40))
-        value = _smoothed(net, X, Y, lam, smoothing, loss)
-        lower = next((trial for trial in trials if _smoothed(trial, X, Y, lam, smoothing, loss) < value), None)
-        if lower is None:  # the objective falls no further in float64
-            break
-        net = lower
-    slope, _ = _derivatives(net, X, Y, lam, smoothing, loss)
-    return net, float(jnp.linalg.norm(slope) / (2 * ridge * jnp.sqrt(squared_norm(net))))
-
-
-_smoothed = jax.jit(smoothed_objective, static_argnames="loss")
-
-
-@partial(jax.jit, static_argnames="loss")
-def _derivatives(net: Network, X: Array, Y: Array, lam: Array, width: Array, loss: Loss) -> tuple[Array, Array]:
-    """Return the gradient and the Hessian of the smoothed objective with respect to all parameters."""
-    flat, unravel = ravel_pytree(net)
-
-    def objective(v: Array) -> Array:
-        return smoothed_objective(unravel(v), X, Y, lam, width, loss)
-
-    return jax.grad(objective)(flat), jax.hessian(objective)(flat)
+    return flattest, least

@@ -88,6 +88,7 @@ def train(
     first_order_steps: int = 500,
     learning_rate: float = 5e-3,
     stages: Stages | None = None,
+    shallow: Stages = SHALLOW,
     polish: Stages = (),
     memory: int | None = None,
     dtype: Any = jnp.float32,
@@ -116,6 +117,7 @@ def train(
         learning_rate: its peak, after a warm-up of a tenth of the steps and before a cosine decay.
         stages: pairs of smoothing width and L-BFGS iterations, the first ones raced by two ranks if layers are
             inserted; None for the book's recipe.
+        shallow: stages before layers are inserted; more of them where a small ridge settles the rank slowly.
         polish: further stages in float64, such as ``training.POLISH``. Repetitions of a stage with a positive width are
             left out once its gradient is below a hundredth of that of the ridge.
         memory: pairs kept by L-BFGS, at least 10 and fewer than asked for in networks of millions of parameters; None
@@ -165,11 +167,10 @@ def train(
     if depth == net.depth:
         best = run(net, phases + finish).advance()
     else:
-        shallow = run(net, schedule(first_order_steps, SHALLOW), "shallow").advance()
-        rank = max(1, bottleneck_rank(shallow.net, X).rank)
+        start = run(net, schedule(first_order_steps, shallow, "shallow"), "shallow").advance()
+        rank = max(1, bottleneck_rank(start.net, X).rank)
         runs = {
-            r: run(deepen(shallow.net, depth, rank=r, X=X), phases, f"rank{r}")
-            for r in sorted({rank, max(1, rank - 1)})
+            r: run(deepen(start.net, depth, rank=r, X=X), phases, f"rank{r}") for r in sorted({rank, max(1, rank - 1)})
         }
         best, trials = _race(runs)
         if polish:

@@ -87,8 +87,13 @@ class Results:
                 for field in ("rank", "depth", "width", "n", "ridge")
             },
             "training": {
-                f"{s.start_depth} to {s.depth} layers": experiments.schedule(s)["stages"]
+                layers: stages
                 for s in sorted(set(plan), key=lambda s: s.depth)
+                for layers, stages in (
+                    (f"{s.start_depth} layers", experiments.schedule(s).get("shallow")),
+                    (f"{s.start_depth} to {s.depth} layers", experiments.schedule(s)["stages"]),
+                )
+                if stages
             },
             "runs": list(runs),
             "sha256": experiments.checksum(json.loads(json.dumps(ordered))),
@@ -137,7 +142,7 @@ class Cost:
         deep = sum(count for _, count in how["stages"])
         if "depth" not in how:
             return (training_steps() + deep) * self.iteration(setting.depth)
-        shallow = training_steps() + sum(count for _, count in training.SHALLOW)
+        shallow = training_steps() + sum(count for _, count in how.get("shallow", training.SHALLOW))
         race = sum(count for _, count in how["stages"][:3])
         return shallow * self.iteration(setting.start_depth) + (deep + race) * self.iteration(setting.depth)
 

@@ -170,7 +170,7 @@ def test_bad_input_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         bn.stationarity(**given)
     with pytest.raises(ValueError, match=message.replace("ridge must be p", "ridge and width must be p")):
-        bn.newton(**given, width=0.1)
+        bn.stationary_point(**given, width=0.1)
 
 
 def test_bad_settings_are_refused():
@@ -183,9 +183,7 @@ def test_bad_settings_are_refused():
     with pytest.raises(ValueError, match="iterations must be an integer >= 1"):
         bn.stationarity(net, X, Y, RIDGE, iterations=0)
     with pytest.raises(ValueError, match=r"ridge and width must be positive, but they are 0\.1 and 0"):
-        bn.newton(net, X, Y, RIDGE, width=0)
-    with pytest.raises(ValueError, match="steps must be an integer >= 0"):
-        bn.newton(net, X, Y, RIDGE, width=0.1, steps=-1)
+        bn.stationary_point(net, X, Y, RIDGE, width=0)
 
 
 def smoothed_gradient(net, X, Y, ridge, width):
@@ -211,25 +209,25 @@ def smoothed_gradient(net, X, Y, ridge, width):
     return np.linalg.norm(gradient) / (2 * ridge * np.linalg.norm(flat))
 
 
-def test_newton_finds_a_stationary_point():
+def test_a_stationary_point_is_found():
     X, Y = engine.data()
     net, ridge, width = engine.start(depth=5, width=6), 0.01, 0.1
-    found, residual = bn.newton(net, X, Y, ridge, width=width)
+    found, residual = bn.stationary_point(net, X, Y, ridge, width=width)
     assert residual <= 1e-6
     # Differences of an objective of order 1, by steps of 1e-5, are good to about 1e-16/1e-5, against a ridge of 0.02.
     assert smoothed_gradient(found, X, Y, ridge, width) <= 1e-6
     assert smoothed_gradient(net, X, Y, ridge, width) > 0.1
 
 
-def test_newton_finds_a_stationary_point_of_the_cross_entropy():
+def test_a_stationary_point_is_found_of_the_cross_entropy():
     """All inputs are on the linear side of the one neuron, so that smoothing changes nothing there."""
     X, Y = np.array([[1.0], [2.0], [3.0]]), np.eye(2)[[0, 1, 0]]
     start = bn.from_layers([([[1.2]], [0.5]), ([[1.0], [-1.0]], None)])
-    net, gradient = bn.newton(start, X, Y, 0.01, width=0.01, loss="cross-entropy")
+    net, gradient = bn.stationary_point(start, X, Y, 0.01, width=0.01, loss="cross-entropy")
     assert gradient < 1e-9
     assert bn.stationarity(net, X, Y, 0.01, loss="cross-entropy").gradient < 1e-9
     assert bn.stationarity(net, X, Y, 0.01).gradient > 1e-2
     with pytest.raises(ValueError, match="sum to one"):
         bn.stationarity(net, X, 2 * Y, 0.01, loss="cross-entropy")
     with pytest.raises(ValueError, match="loss must be one of"):
-        bn.newton(net, X, Y, 0.01, width=0.1, loss="hinge")
+        bn.stationary_point(net, X, Y, 0.01, width=0.1, loss="hinge")

@@ -103,6 +103,7 @@ def test_collapse_to_a_constant_is_reported(small):
         ({"stages": ((0.1, 5, 7),)}, "stages must be pairs"),
         ({"stages": 5}, "stages must be pairs"),
         ({"polish": ((0.1, 2.5),)}, "polish must be pairs"),
+        ({"depth": 6, "shallow": ((0.1, 0),)}, "shallow must be pairs"),
         ({"dtype": np.float16}, "dtype must be float32, or float64 with jax_enable_x64 on, but it is float16"),
         ({"dtype": int}, "dtype must be float32, or float64 with jax_enable_x64 on, but it is int"),
     ],
@@ -307,6 +308,17 @@ def test_deep_starts_fall_into_a_trap_that_insertion_avoids():
         assert bn.bottleneck_rank(inserted.net, task.X)[::2] == (2, True)
         trapped += bn.bottleneck_rank(direct.net, task.X).rank == 1
     assert trapped
+
+
+def test_a_longer_shallow_phase_counts_a_lower_rank():
+    """With a small ridge the start keeps dimensions that it does not need for a long time."""
+    task = bn.tasks.latent_task(jax.random.key(1), 60, rank=2, d_in=10, d_out=10, n_test=10)
+    start = bn.init(jax.random.key(3), 10, 16, 10, 8)
+    counted = []
+    for iterations in (1, 400):
+        how = {"first_order_steps": 50, "stages": ((0.003, 5),), "shallow": ((0.01, iterations),), "depth": 12}
+        counted.append(max(rank for rank, _ in bn.train(start, task.X, task.Y, 0.002, **how).trials))
+    assert counted[1] < counted[0]
 
 
 def exact_rank(seed, rank, slope):
