@@ -1,13 +1,14 @@
-"""Closed forms for infinitely wide deep linear networks with a bottleneck.
+r"""Closed forms for infinitely wide deep linear networks with a bottleneck.
 
-With linear activations the function is F(x) = w.Ax with w in R^d and A of shape (d, D), and gradient flow is
+With linear activations the function is :math:`F(x)=w\cdot Ax` with :math:`w\in\mathbb R^d` and A of shape (d, D), and
+gradient flow is
 
-    dw/dt = -c_f A r,   dA/dt = -c_g w r^T,   r = sum_i chi_i x_i.
+.. math:: \dot w=-c_fAr,\qquad\dot A=-c_gwr^T,\qquad r=\sum_i\chi_ix_i .
 
-In the aligned case, A = a u^T with u an eigenvector (eigenvalue lam) of the data covariance and target b u, it closes
-in the scalar p = w.a:
+In the aligned case, :math:`A=au^T` with u an eigenvector (eigenvalue :math:`\lambda`) of the data covariance and target
+:math:`bu`, it closes in the scalar :math:`p=w\cdot a`:
 
-    dp/dt = lam R (b - p),   R^2 = kappa^2 + 4 mu^2 p^2,   mu^2 = c_f c_g.
+.. math:: \dot p=\lambda R(b-p),\qquad R^2=\kappa^2+4\mu^2p^2,\qquad\mu^2=c_fc_g .
 """
 
 from typing import Any

@@ -46,7 +46,7 @@ PHASE_RIDGE, PHASE_N = 0.0002, 24
 PHASE_DEPTHS: tuple[int, ...] = (6, 8, 12, 16, 20, 24, 32, 48)
 PHASE_POINTS: tuple[int, ...] = (3, 4, 6, 8, 12, 16, 24, 48)  # divisors of the width, see ``member``
 PHASE_RIDGES: tuple[float, ...] = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
-# Planets: how many, at a ridge so small that what is left of the turn is for want of them.
+# Planets: how many, at a ridge so small that what is left of the turn falls with their number.
 PLANETS, PLANETS_RIDGE = (3200, 800, 200), 0.0005
 # Equal numbers of iterations share one compiled program.
 LONG: Stages = ((0.003, 100), (0.003, 100)) + ((0.003, 400),) * 2 + ((0.001, 400),) * 3 + ((0.0, 400),)
@@ -265,14 +265,14 @@ def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
         result: what ``train`` returned.
 
     Returns:
-        The fields of the setting and: squared norm (in all and by layer), objective, mse on training and test points,
-        the diagnostics of training, rank, gap and decided, leading singular values of weights and representations,
-        nonlinearity ratios and the certified lower bound of the cost; for turned inputs also, by layer, the share of
-        the variance along orbits (the output last), the shares of the leading principal components, and R^2 of two
-        quantities that do not see the turn (the first of them is that of a task of rank 1) and of the phase, read off
-        as many components as the rank and linearly off all neurons; for the symmetry task the codes of a few orbits.
-        At full scale also the mean trace of the tangent kernel, sharpness, and for the
-        first seed the distance to a stationary point; for k the rank of the task, the two sides of the bottleneck
+        A dictionary with the fields of the setting, squared norm (in all and by layer), objective, mse on training and
+        test points, the diagnostics of training, rank, gap and decided, leading singular values of weights and
+        representations, nonlinearity ratios and the certified lower bound of the cost; for turned inputs also, by
+        layer, the share of the variance along orbits (the output last), the shares of the leading principal components,
+        and R^2 of two quantities that do not see the turn (the first of them is that of a task of rank 1) and of the
+        phase, read off as many components as the rank and linearly off all neurons; for the symmetry task the codes of
+        a few orbits. At full scale also the mean trace of the tangent kernel, sharpness, and for the first seed the
+        distance to a stationary point; for k the rank of the task, the two sides of the bottleneck
         theorem, the left one also by layer, medians over points, and the share of points with a Jacobian of rank k; for
         the affine law kernels of a few points at a quarter, a half and three quarters of the depth. The many small
         networks of the phase diagrams keep what decides between them, and the singular values of the middle weights.
@@ -439,7 +439,7 @@ def load(name: str, path: Path | None = None, *, quick: bool = False) -> list[di
         quick: whether its records are of the quick plan.
 
     Returns:
-        One record, as from ``measure``, for every setting of the plan that has been run: often not for all.
+        Records, as from ``measure``, one for every setting of the plan that has been run; often not for all.
 
     Raises:
         ValueError: a file that is no results file, or whose records are not those that its manifest describes.

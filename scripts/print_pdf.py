@@ -20,6 +20,32 @@ OPEN = """async () => {
 }"""
 HIDDEN = """() => [...document.querySelectorAll('article section')].filter((e) => !e.offsetHeight).map((e) => e.id)"""
 
+# The site has its parts and chapters in a bar of menus.
+CONTENTS = """() => {
+  const parts = [...document.querySelectorAll('article .toctree-wrapper')];
+  const names = [...document.querySelectorAll('nav.bd-links .caption-text')];
+  const contents = document.createElement('section');
+  contents.innerHTML = '<h2>Contents</h2>';
+  parts.forEach((part, i) => {
+    const list = document.createElement('ul');
+    for (const chapter of part.querySelectorAll(':scope > section')) {
+      const link = document.createElement('a');
+      link.href = '#' + chapter.id;
+      link.textContent = chapter.querySelector('h1, h2').textContent.replace(/#$/, '');
+      list.appendChild(document.createElement('li')).append(link);
+    }
+    const name = document.createElement('b');
+    name.textContent = names[i]?.textContent ?? '';
+    contents.append(name, list);
+  });
+  contents.style.breakBefore = 'page';
+  parts[0].before(contents);
+}"""
+LOST = """() => [...document.querySelectorAll('article a[href]')]
+  .filter((a) => a.protocol === 'file:' && (a.pathname !== location.pathname
+    || (a.hash && !document.getElementById(decodeURIComponent(a.hash.slice(1))))))
+  .map((a) => a.getAttribute('href'))"""
+
 FOOTER = '<div style="font-size: 8px; width: 100%; text-align: center" class="pageNumber"></div>'
 
 
@@ -30,9 +56,10 @@ def main() -> int:
         print(browser.MISSING, file=sys.stderr)
         return 1
     source = BUILD / "singlehtml"
-    # The page lies in a folder but names its pictures from the root.
+    # The page lies in a folder but names its pictures from the root, and itself by that folder.
     page_text = (source / "book" / "intro.html").read_text(encoding="utf-8")
-    (source / "index.html").write_text(page_text.replace('"../', '"'), encoding="utf-8")
+    page_text = page_text.replace('"../', '"').replace('"book/intro.html#', '"#')
+    (source / "index.html").write_text(page_text, encoding="utf-8")
     target = BUILD / "pdf" / "bottleneck-book.pdf"
     target.parent.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
@@ -42,9 +69,13 @@ def main() -> int:
         page.goto((source / "index.html").as_uri(), wait_until="load")
         page.evaluate(MATH)
         page.evaluate(OPEN)
+        page.evaluate(CONTENTS)
         page.emulate_media(media="print")
         if hidden := page.evaluate(HIDDEN):
             print(f"Not printed, because something hides {len(hidden)} sections: {', '.join(hidden)}.", file=sys.stderr)
+            return 1
+        if lost := page.evaluate(LOST):
+            print(f"Not printed, because {len(lost)} links lead nowhere: {', '.join(lost[:5])}.", file=sys.stderr)
             return 1
         page.pdf(
             path=target,
