@@ -103,7 +103,7 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
     """
     if name not in NAMES:
         raise ValueError(f"There is no experiment {name!r}; the experiments are {', '.join(NAMES)}.")
-    usual = {"fig-j23": 2, "fig-j23-small": 4, "symmetry": 4, "phase-points": 4, "phase-ridges": 4}.get(name, 8)
+    usual = {"fig-j23": 2, "fig-j23-small": 4, "symmetry": 5, "phase-points": 4, "phase-ridges": 4}.get(name, 8)
     count = (2 if quick else usual) if seeds is None else _checks.integer("seeds", seeds, 1)
 
     def settings(rank: int, depth: int, width: int, n: int, ridge: float, start: int | None = None) -> list[Setting]:
