@@ -737,7 +737,7 @@ def with_page(edit: Edit) -> tuple[tuple[str, Edit], ...]:
 LEDGERS: list[tuple[str, str, str, str, str]] = [
     ("status-down", "certified made reproduced", "balance", "^    status: certified", "    status: reproduced"),
     ("status-up", "reproduced made certified", "affine-law", "^    status: reproduced", "    status: certified"),
-    ("status-partly", "partly made reproduced", "symmetry", "^    status: partly", "    status: reproduced"),
+    ("status-partly", "partly made reproduced", "rank-phase", "^    status: partly", "    status: reproduced"),
     ("status-open", "certified made open", "balance", "^    status: certified", "    status: open"),
     ("status-unknown", "a status that there is not", "balance", "^    status: certified", "    status: proven"),
     ("tolerance-wider", "a tolerance a thousand times wider", "balance", r"at_most: 1\.0e-10", "at_most: 1.0e-7"),
@@ -756,7 +756,7 @@ LEDGERS: list[tuple[str, str, str, str, str]] = [
     ("test-file-missing", "a file of tests that there is not", "balance", "test_constructions.py", "test_built.py"),
     ("measured-changed", "another measurement", "balance", '^    measured: "', '    measured: "9'),
     ("measured-dropped", "no measurement", "balance", "^    measured: .*$", "    measured: null"),
-    ("deviation-dropped", "a deviation concealed", "symmetry",
+    ("deviation-dropped", "a deviation concealed", "rank-phase",
      r"^    deviation: (?:.|\n)*?(?=^    \w)", "    deviation: null\n"),
     ("field-unknown", "a field that there is not", "balance", "^    tier: quick", "    tier: quick\n    level: high"),
     ("field-missing", "no tier", "balance", "^    tier: quick\n", ""),
