@@ -11,8 +11,13 @@ DEPTH, WIDTH, D_IN, D_OUT, N = 3, 6, 3, 2, 12
 # Chunks of ten Adam steps and stages of equal length: one program each.
 CHUNK = 10
 SHORT = {"first_order_steps": 30, "stages": ((0.03, 20), (0.01, 20), (0.0, 20))}
-SHALLOW = ((0.01, 20),)
-INSERTED = {"first_order_steps": 30, "depth": 6, "stages": ((0.01, 20), (0.0, 20)), "polish": ((0.01, 20),)}
+INSERTED = {
+    "first_order_steps": 30,
+    "depth": 6,
+    "shallow": ((0.01, 20),),
+    "stages": ((0.01, 20), (0.0, 20)),
+    "polish": ((0.01, 20),),
+}
 RIDGE = 0.01
 
 

@@ -44,7 +44,6 @@ def compiled(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def short_phases(monkeypatch):
     monkeypatch.setattr(training, "CHUNK", engine.CHUNK)
-    monkeypatch.setattr(training, "SHALLOW", engine.SHALLOW)
 
 
 def plain(path=None, **changes):
@@ -71,7 +70,6 @@ SAVES = {"plain": 6, "deepened": 9, "swept": 12}
 def uninterrupted():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "CHUNK", engine.CHUNK)
-        patch.setattr(training, "SHALLOW", engine.SHALLOW)
         return {name: engine.bits(run()) for name, run in RUNS.items()}
 
 
@@ -88,7 +86,7 @@ import numpy as np
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 import engine, test_checkpoints as t
-t.training.CHUNK, t.training.SHALLOW = engine.CHUNK, engine.SHALLOW
+t.training.CHUNK = engine.CHUNK
 folder, savez, fsync, written = t.Path(sys.argv[1]), np.savez, os.fsync, []
 
 def remember(file, **arrays):

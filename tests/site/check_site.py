@@ -138,6 +138,16 @@ def test_claims_can_be_narrowed(browser, address):
         assert not visit.complaints
 
 
+def test_a_verdict_that_holds_in_part_has_another_colour(browser, address):
+    bars = []
+    for chapter, verdict in (("15_symmetry", "holds"), ("16_autoencoder", "partly")):
+        with Visit(browser, address, f"notebooks/{chapter}.html", "desk") as visit:
+            line = visit.page.locator("div.cell.tag_claim div.cell_output pre").last
+            assert line.inner_text().startswith(verdict)
+            bars.append(line.evaluate("(e) => getComputedStyle(e).borderLeftColor"))
+    assert bars[0] != bars[1]
+
+
 def click_first_cell(page, plot):
     """Click on the first cell of a plotted table, by the mouse: the plot listens to that, and not to its shapes."""
     cell = page.locator(f"{plot} .scatterlayer .trace").first.locator("path.point").first
