@@ -62,9 +62,9 @@ def test_every_setting_can_be_trained_and_is_planned_once(name):
         assert len(set(plan)) == len(plan) > 0
         for setting in plan:
             assert setting.quick == quick
-            # Nothing deeper than eight layers starts at its full depth. No start is below half of it, two fifths where the
-            # start is trained for longer, or a quarter of depths that are reached by insertion alone; those of the phase
-            # diagrams need not find the rank.
+            # Nothing deeper than eight layers starts at its full depth. No start is below half of it, two fifths where
+            # the start is trained for longer, or a quarter of depths that are reached by insertion alone; those of the
+            # phase diagrams need not find the rank.
             share = 0.4 if "shallow" in experiments.schedule(setting) else 0.25 if name == "affine-law-deep" else 0.5
             least = 6 if name.startswith("phase") else share * setting.depth
             if isinstance(setting.start, str):
