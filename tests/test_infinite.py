@@ -118,7 +118,7 @@ def check_neural_tangents():
     for entry in ELSEWHERE["single"]:
         net = Wide(*entry["net"])
         found = (*infinite.kernels(net, X, Y), infinite.ntk_gradient(net, X, Y))
-        # Values up to ten, from a few dozen operations in float64: 1e-12 is a thousand roundings.
+        # Values up to ten, from a few dozen operations in float64: 1e-12 is a few hundred roundings of ten.
         for values, name in zip(found, ("nngp", "ntk", "ntk_gradient"), strict=True):
             np.testing.assert_allclose(values, entry[name], rtol=0, atol=1e-12, err_msg=f"{name} of {net}")
     for entry in ELSEWHERE["joined"]:
