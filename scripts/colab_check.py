@@ -8,7 +8,9 @@ raises where a verdict is not that of the ledger, and jax must be the one that w
     python scripts/colab_check.py --jax newest 03_linear  one chapter, with the newest
 
 The verdicts should be the same on other machines, too. XLA_FLAGS=--xla_cpu_max_isa=AVX2 stands in for an older
-processor, `taskset -c 0` for one core, and --python for another Python.
+processor, NPROC=2 XLA_FLAGS=--xla_cpu_multi_thread_eigen=true for a kernel of two threads, and --python for another
+Python; --float64 trains in float64 what the chapters train in float32. With --record, what came of it is stored in
+results/machines.json, and the status page shows it.
 """
 
 from __future__ import annotations
@@ -22,19 +24,28 @@ import sys
 import tempfile
 import time
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-from run_notebooks import CELL_TIMEOUT, ROOT, Book
+from atomic import write
+from machines import conditions
+from run_notebooks import CELL_TIMEOUT, ROOT, VERDICT, Book, alone, write_status
 
 UV = Path(sys.executable).with_name("uv")
 # What Colab has beside jax and the chapters use.
 USUAL = ("numpy", "matplotlib", "scipy", "scikit-learn", "scikit-image", "optax", "pyyaml", "ipykernel", "pip")
 NOT_TRIED = 3  # exit status
-LAST_CELL = "import jax\nprint(jax.__version__)"
+# The second cell, behind the one that installs: the same starts and data, trained in the other type.
+DOUBLE = """import jax.numpy as jnp
+import bnlib.training
+bnlib.training.train.__kwdefaults__["dtype"] = jnp.float64"""
+LAST_CELL = """import json, platform, jax
+facts = {"python": platform.python_version(), "jax": jax.__version__, "device": jax.devices()[0].device_kind}
+print(json.dumps(facts))"""
 
 
 def oldest(requirements: list[str]) -> str:
@@ -76,13 +87,56 @@ def kernelspec(folder: Path, python: Path, environment: dict[str, str]) -> None:
     (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
 
 
-def execute(path: Path, folder: Path) -> str:
-    """Run one chapter and return the version of jax that it ended with."""
+@dataclass(frozen=True)
+class Outcome:
+    """Hold what came of one chapter: facts of the machine, the verdict of each claim, and what went wrong."""
+
+    facts: dict[str, str]
+    verdicts: dict[str, str]
+    wrong: tuple[str, ...]
+
+
+def verdicts(notebook: nbformat.NotebookNode) -> dict[str, str]:
+    """Return the verdicts that a notebook's cells have printed, by claim."""
+    texts = (o.get("text", "") for cell in notebook.cells for o in cell.get("outputs", []))
+    matches = (VERDICT.match(line) for text in texts for line in text.splitlines())
+    return {match["id"]: match["verdict"] for match in matches if match}
+
+
+def execute(path: Path, folder: Path, float64: bool) -> Outcome:
+    """Run one chapter, past failing cells, and compare its verdicts with the stored ones."""
     notebook = nbformat.read(path, as_version=4)
+    expected = verdicts(notebook)
+    if float64:
+        first = next(i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code")
+        notebook.cells.insert(first + 1, nbformat.v4.new_code_cell(DOUBLE))
     notebook.cells.append(nbformat.v4.new_code_cell(LAST_CELL))
     where = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, kernel_name="colab", timeout=CELL_TIMEOUT, resources=where).execute()
-    return str(notebook.cells[-1].outputs[-1].text).strip()
+    try:
+        NotebookClient(
+            notebook, kernel_name="colab", timeout=CELL_TIMEOUT, allow_errors=True, resources=where
+        ).execute()
+    except (CellTimeoutError, DeadKernelError) as error:
+        return Outcome({}, {}, (str(error).strip().rpartition("\n")[2],))
+    found = verdicts(notebook)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    wrong = [f"{o['ename']}: {o['evalue']}" for o in outputs if o["output_type"] == "error"]
+    wrong += [f"no verdict on {claim}" for claim in sorted(expected.keys() - found.keys())]
+    if expected != found and not wrong:
+        wrong.append("another verdict than the stored one")
+    facts = json.loads(outputs[-1]["text"]) if outputs[-1].get("name") == "stdout" else {}
+    return Outcome(facts, found, tuple(wrong))
+
+
+def record(book: Book, machine: str, stem: str, outcome: Outcome) -> None:
+    """Store what came of one chapter on one machine, and write the status page."""
+    with alone(book):
+        stored = book.machines
+        entry = {"code": book.code[stem], "verdicts": outcome.verdicts, "wrong": list(outcome.wrong)}
+        stored.setdefault(machine, {})[stem] = entry
+        text = json.dumps({"machines": stored}, indent=1, sort_keys=True, ensure_ascii=False)
+        write(book.root / "results" / "machines.json", text + "\n")
+        write_status(book)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -90,11 +144,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("chapters", nargs="*", help="stems, as in 03_linear; all when none is named")
     parser.add_argument("--jax", default="oldest", help="a version, oldest (the default) or newest")
+    parser.add_argument("--float64", action="store_true", help="train in float64 what the chapters train in float32")
+    parser.add_argument("--record", action="store_true", help="store what came of it, for the status page")
     parser.add_argument("--python", default=sys.executable, help="version or path of a Python (default: this one)")
     options = parser.parse_args(arguments)
+    changed = ("git", "-C", str(ROOT), "status", "--porcelain", "--", "bnlib", "claims.yml", "notebooks")
+    if options.record and subprocess.run(changed, capture_output=True, text=True, check=True).stdout:
+        parser.error("what ran could not be named: commit bnlib, claims.yml and notebooks before --record")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     jax = oldest(project["dependencies"]) if options.jax == "oldest" else options.jax
-    stems = options.chapters or [path.stem for path in Book(ROOT).chapters]
+    book = Book(ROOT)
+    stems = options.chapters or [path.stem for path in book.chapters]
     failed = 0
     with tempfile.TemporaryDirectory(prefix="colab-") as temporary:
         folder = Path(temporary)
@@ -113,14 +173,14 @@ def main(arguments: list[str] | None = None) -> int:
         empty.mkdir()
         for stem in stems:
             begin = time.monotonic()
-            try:
-                version = execute(ROOT / "notebooks" / f"{stem}.ipynb", empty)
-                result = "ok" if jax in (version, "newest") else f"jax was replaced by {version}"
-            except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-                result = str(error).strip().rpartition("\n")[2]
-                print(error, file=sys.stderr)
-            failed += result != "ok"
-            print(f"{stem:22} {time.monotonic() - begin:5.0f} s  {result}", flush=True)
+            outcome = execute(ROOT / "notebooks" / f"{stem}.ipynb", empty, options.float64)
+            version = outcome.facts.get("jax", jax)
+            replaced = () if jax in (version, "newest") else (f"jax was replaced by {version}",)
+            wrong = outcome.wrong + replaced
+            failed += bool(wrong)
+            print(f"{stem:22} {time.monotonic() - begin:5.0f} s  {'; '.join(wrong) or 'ok'}", flush=True)
+            if options.record and outcome.facts:
+                record(book, conditions(outcome.facts, environment, options.float64), stem, outcome)
     return int(failed > 0)
 
 

@@ -33,9 +33,11 @@ from jupytext.config import load_jupytext_configuration_file
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+import machines
 import mutants
 from atomic import write
 from freshness import Library, differences, digest, outputs_hash, stamp
+from machines import Machines
 
 ROOT = Path(__file__).resolve().parents[1]
 CELL_TIMEOUT = 600
@@ -100,8 +102,21 @@ class Book:
         return json.loads(path.read_text(encoding="utf-8"))["faults"] if path.exists() else []
 
     @property
+    def machines(self) -> Machines:
+        """What came of the chapters on other machines."""
+        path = self.root / "results" / "machines.json"
+        return json.loads(path.read_text(encoding="utf-8"))["machines"] if path.exists() else {}
+
+    @property
+    def code(self) -> dict[str, str]:
+        """For each chapter with stored outputs, a hash of the code and the library that computed them."""
+        stored = {path.stem: read_stored(path) for path in self.chapters}
+        stamps = {stem: found.metadata.get("bnlib") for stem, found in stored.items() if found is not None}
+        return {stem: digest([kept["code"], kept["library"]]) for stem, kept in stamps.items() if kept}
+
+    @property
     def status(self) -> Path:
-        """The page made from the runtimes, the manifests and the faults."""
+        """The page made from the runtimes, the manifests, the machines and the faults."""
         return self.root / "book" / "status.md"
 
 
@@ -237,8 +252,9 @@ def status_page(
     runtimes: dict[str, dict[str, Any]],
     manifests: dict[str, dict[str, Any]],
     faults: list[dict[str, Any]] | None = None,
+    others: str = "",
 ) -> str:
-    """Return the page of running times, of the runs at the papers' scale, and of the planted faults."""
+    """Return the page of running times, runs at the papers' scale, other machines (their table) and planted faults."""
     rows = "".join(
         f"| [](../notebooks/{chapter}.ipynb) | {run['seconds']:.0f} | {run['cpus']} | {run['platform']} "
         f"| {run['python']} | {run['jax']} |\n"
@@ -261,6 +277,7 @@ def status_page(
         "pending waits for someone with the time: the same command runs what is left.\n\n"
         "| Experiment | Trainings | Seeds | Minutes | Device |\n| :-- | :-- | --: | --: | :-- |\n"
         + stored
+        + others
         + (FAULTS_HEAD + mutants.table(faults) if faults else "")
     )
 
@@ -284,7 +301,8 @@ def record_runtime(book: Book, chapter: Path, seconds: float) -> None:
 def write_status(book: Book) -> None:
     """Write the status page from what is stored."""
     runtimes = json.loads(book.runtimes.read_text(encoding="utf-8"))
-    write(book.status, status_page(runtimes, book.manifests, book.faults))
+    others = machines.table(book.machines, book.code)
+    write(book.status, status_page(runtimes, book.manifests, book.faults, others))
 
 
 def check_chapter(book: Book, path: Path) -> list[str]:

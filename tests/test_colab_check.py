@@ -1,12 +1,17 @@
-"""The simulation of Colab: which jax it takes, and that Git finds this checkout at the published address."""
+"""The simulation of Colab: its jax, its bnlib, what it makes of another verdict, and the record of other machines."""
 
 import os
 import subprocess
+import sys
 import tomllib
 
+import jax.numpy as jnp
+import nbformat
 import pytest
 
+import bnlib as bn
 import colab_check
+import machines
 from notebook_checks import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -35,3 +40,61 @@ def test_git_finds_this_checkout_at_the_published_address(tmp_path):
     )
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=source, capture_output=True, text=True, check=True).stdout
     assert found.stdout.split() == [head.strip(), f"refs/tags/v{PROJECT['version']}"]
+
+
+def chapter(path, *cells):
+    """Store a chapter of cells, each with the text that it had printed."""
+    notebook = nbformat.v4.new_notebook()
+    for source, printed in cells:
+        outputs = [nbformat.v4.new_output("stream", name="stdout", text=printed)] if printed else []
+        notebook.cells.append(nbformat.v4.new_code_cell(source, outputs=outputs))
+    nbformat.write(notebook, path)
+
+
+def test_a_chapter_runs_on_and_its_verdicts_are_compared(tmp_path, monkeypatch):
+    colab_check.kernelspec(tmp_path / "kernels" / "colab", sys.executable, {"PYTHONPATH": str(ROOT)})
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    line = "{}  a-law: x is at most 1  [measured x = {}]\n"
+    stored = line.format("holds", 0.5)
+    path = tmp_path / "chapter.ipynb"
+
+    chapter(path, ("1 + 1", ""), (f"print({line.format('holds', 0.4)!r})", stored), ("2", ""))
+    good = colab_check.execute(path, tmp_path, float64=False)
+    assert good.verdicts == {"a-law": "holds"}
+    assert good.wrong == ()
+    assert good.facts["python"] == sys.version.split()[0]
+    assert good.facts["device"] == "cpu"
+
+    # bn.check prints, then raises; what follows is still run, and a claim that was not reached is named.
+    fails = f"print({line.format('partly', 2)!r}); raise ValueError('another outcome')"
+    chapter(path, (fails, stored), ("raise KeyError('no')", stored.replace("a-law", "b-law")))
+    bad = colab_check.execute(path, tmp_path, float64=True)
+    assert bad.verdicts == {"a-law": "partly"}
+    assert bad.wrong == ("ValueError: another outcome", "KeyError: 'no'", "no verdict on b-law")
+
+    chapter(path, (f"print({line.format('partly', 2)!r})", stored))
+    assert colab_check.execute(path, tmp_path, float64=False).wrong == ("another verdict than the stored one",)
+
+
+def test_trainings_become_float64(monkeypatch):
+    start, X, Y = bn.from_layers([([[1.0]], [0.0])]), [[-1.0], [1.0]], [[-2.0], [2.0]]
+    monkeypatch.setattr(bn.training.train, "__kwdefaults__", dict(bn.training.train.__kwdefaults__))
+    short = {"first_order_steps": 1, "stages": ((0.0, 1),)}
+    assert bn.train(start, X, Y, 0.1, **short).net.last[0].dtype == jnp.float32
+    exec(colab_check.DOUBLE, {})
+    assert bn.train(start, X, Y, 0.1, **short).net.last[0].dtype == jnp.float64
+    assert bn.sweep([(start, X, Y, 0.1)], **short)[0].net.last[0].dtype == jnp.float64
+
+
+def test_the_table_of_machines_counts_only_what_is_as_it_was():
+    flags = {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --other", "NPROC": "2"}
+    facts = {"python": "3.12.1", "jax": "0.9.0", "device": "cpu"}
+    machine = machines.conditions(facts, flags, float64=True)
+    assert machine == "3.12 | 0.9.0 | cpu | AVX2 | 2 | float64"
+    assert "| cpu | all | 1 | float32" in machines.conditions(facts, {"XLA_FLAGS": "", "NPROC": "1"}, float64=False)
+    entry = {"code": "c1", "verdicts": {"a": "holds", "b": "holds"}, "wrong": []}
+    stored = {machine: {"01_x": entry, "02_y": entry | {"wrong": ["no verdict on c"]}, "03_z": entry}}
+    page = machines.table(stored, {"01_x": "c1", "02_y": "c1", "03_z": "changed"})
+    assert f"| {machine} | 2 of 3 | 4 | 1 |\n" in page
+    assert page.endswith("Differing:\n\n- 3.12, 0.9.0, cpu, AVX2, 2, float64: 02_y: no verdict on c\n")
+    assert machines.table({}, {"01_x": "c1"}) == ""

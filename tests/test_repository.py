@@ -21,6 +21,7 @@ import bnlib
 import bnlib as bn
 import bootstrap
 import landing_figure
+import machines
 import site_figures
 from bnlib import experiments
 from notebook_checks import ROOT
@@ -145,7 +146,8 @@ def test_status_page_shows_the_recorded_runtimes():
     book = Book(ROOT)
     runtimes = yaml.safe_load(book.runtimes.read_text(encoding="utf-8"))
     assert runtimes.keys() == {path.stem for path in book.chapters}
-    assert book.status.read_text(encoding="utf-8") == status_page(runtimes, book.manifests, book.faults)
+    page = status_page(runtimes, book.manifests, book.faults, machines.table(book.machines, book.code))
+    assert book.status.read_text(encoding="utf-8") == page
 
 
 FOLDED_PROOF = re.compile(r"\{prf:proof\}[^\n]*\n(?:---\n)?:?class: dropdown")

@@ -1,0 +1,54 @@
+"""What came of the chapters on other machines: a record for each chapter and machine, and the table made of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# A machine is described by the cells of its row; under each, by chapter, {"code", "verdicts", "wrong"}.
+Machines = dict[str, dict[str, dict[str, Any]]]
+
+HEAD = """
+## Other machines
+
+`scripts/colab_check.py --record` runs the chapters with other versions, on other processors, with other threads, or
+trains in float64 what they train in float32. A chapter counts when its code and library are still those that ran.
+Its verdicts should be those of this site. "All" instructions are all that the processor has.
+
+"""
+
+
+def conditions(facts: Mapping[str, str], environment: Mapping[str, str], float64: bool) -> str:
+    """Return the first cells of a machine's row: versions, device, instructions, threads and type of the trainings.
+
+    Args:
+        facts: the versions of python and jax, and the device, as the kernel has them.
+        environment: the kernel's XLA_FLAGS and NPROC.
+        float64: whether the trainings were in float64.
+    """
+    isa = re.search(r"xla_cpu_max_isa=(\w+)", environment["XLA_FLAGS"])
+    python = facts["python"].rpartition(".")[0]
+    trained = "float64" if float64 else "float32"
+    cells = [python, facts["jax"], facts["device"], isa.group(1) if isa else "all", environment["NPROC"], trained]
+    return " | ".join(cells)
+
+
+def table(machines: Machines, code: Mapping[str, str]) -> str:
+    """Return a row for each machine, and below the table what differs there; empty when nothing is stored.
+
+    Args:
+        machines: the records.
+        code: by chapter, what its stored outputs were computed with.
+    """
+    rows, left = [], []
+    for machine, chapters in sorted(machines.items()):
+        now = {stem: entry for stem, entry in chapters.items() if code.get(stem) == entry["code"]}
+        verdicts = sum(len(entry["verdicts"]) for entry in now.values())
+        wrong = [f"{stem}: {reason}" for stem, entry in sorted(now.items()) for reason in entry["wrong"]]
+        rows.append(f"| {machine} | {len(now)} of {len(code)} | {verdicts} | {len(wrong)} |\n")
+        left += [f"- {machine.replace(' | ', ', ')}: {reason}\n" for reason in wrong]
+    columns = ["Python", "JAX", "Device", "Instructions", "Threads", "Trained in", "Chapters", "Verdicts", "Differing"]
+    head = f"| {' | '.join(columns)} |\n|{' :-- |' * 6}{' --: |' * 3}\n"
+    text = HEAD + head + "".join(rows) + ("\nDiffering:\n\n" + "".join(left) if left else "")
+    return text if machines else ""
