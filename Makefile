@@ -6,6 +6,7 @@ export JAX_PLATFORMS ?= cpu
 BIN := .venv/bin
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval.cfg
 
+FIRST := tests/test_notebooks.py tests/test_repository.py
 QUICK := $(addprefix tests/test_,notebooks.py repository.py ledger.py claims.py prose.py independent.py)
 
 .DEFAULT_GOAL := help
@@ -24,9 +25,10 @@ book: venv ## build the site from the stored notebooks
 
 test: venv ## check everything, and run every notebook again
 	@# Seconds, and first: a stale, edited or malformed chapter need not wait for the long part.
-	$(BIN)/pytest -q --no-header tests/test_notebooks.py tests/test_repository.py
+	$(BIN)/pytest -q --no-header -n 2 $(FIRST)
 	@# Notebooks are listed first and kept in this order: the longest jobs should start first.
-	$(BIN)/pytest $(NBVAL) -n 2 --dist loadscope --no-loadscope-reorder --durations=40 notebooks tests bnlib
+	$(BIN)/pytest $(NBVAL) -n 2 --dist loadscope --no-loadscope-reorder --durations=40 $(addprefix --ignore=,$(FIRST)) \
+		notebooks tests bnlib
 
 quick: venv ## what to run before a commit, in two minutes: style, stored chapters, ledger, pages, a second implementation
 	$(BIN)/ruff check .

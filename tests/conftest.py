@@ -9,6 +9,8 @@ jax.config.update("jax_enable_x64", True)
 # Silent broadcasting and silent promotion hide wrong shapes and lost precision.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+# Most of the time of a test is compilation. Chapters, which are tested as well, run what the optimiser makes of it.
+jax.config.update("jax_disable_most_optimizations", True)
 
 # The first call of an example compiles: no deadline. In CI the examples are the same on every run.
 hypothesis.settings.register_profile("local", deadline=None)
