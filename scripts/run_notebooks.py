@@ -266,10 +266,14 @@ def status_page(
         for name, entry in sorted(manifests.items())
     )
     return (
-        "# How long the chapters take\n\n"
-        "Written by `scripts/run_notebooks.py` when it runs a chapter at quick scale, in a fresh kernel\n"
-        "that imports and compiles everything anew. This site shows those runs, outputs included. Seconds are those\n"
-        "of the clock, and other work may have shared the machine.\n\n"
+        "# Where the numbers come from\n\n"
+        "Outputs and figures of this site were computed by the code beside them. This page says how long that\n"
+        "took, what was computed once and stored, on which other machines the verdicts are the same, and which mistakes\n"
+        "the tests are known to catch. Scripts write it.\n\n"
+        "## Chapters at quick scale\n\n"
+        "`scripts/run_notebooks.py` runs a chapter in a fresh kernel that imports and compiles everything anew. This\n"
+        "site shows those runs, outputs included. Seconds are those of the clock, and other work may have shared the\n"
+        "machine.\n\n"
         "| Chapter | Seconds | CPUs | Platform | Python | JAX |\n| :-- | --: | --: | :-- | :-- | :-- |\n"
         + rows
         + "\n## Runs at the papers' scale\n\n"
