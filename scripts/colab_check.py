@@ -113,8 +113,14 @@ def execute(path: Path, folder: Path, float64: bool) -> Outcome:
     notebook.cells.append(nbformat.v4.new_code_cell(LAST_CELL))
     where = {"metadata": {"path": str(folder)}}
     try:
+        # A print can arrive in pieces: streams are joined.
         NotebookClient(
-            notebook, kernel_name="colab", timeout=CELL_TIMEOUT, allow_errors=True, resources=where
+            notebook,
+            kernel_name="colab",
+            timeout=CELL_TIMEOUT,
+            allow_errors=True,
+            coalesce_streams=True,
+            resources=where,
         ).execute()
     except (CellTimeoutError, DeadKernelError) as error:
         return Outcome({}, {}, (str(error).strip().rpartition("\n")[2],))

@@ -267,9 +267,9 @@ def status_page(
     )
     return (
         "# Where the numbers come from\n\n"
-        "Outputs and figures of this site were computed by the code beside them. This page says how long that\n"
-        "took, what was computed once and stored, on which other machines the verdicts are the same, and which mistakes\n"
-        "the tests are known to catch. Scripts write it.\n\n"
+        "Outputs and figures of this site were computed by the code beside them. This page says how long that took,\n"
+        "what was computed once and stored, on which other machines the verdicts are the same, and which mistakes the\n"
+        "tests are known to catch. Scripts write it.\n\n"
         "## Chapters at quick scale\n\n"
         "`scripts/run_notebooks.py` runs a chapter in a fresh kernel that imports and compiles everything anew. This\n"
         "site shows those runs, outputs included. Seconds are those of the clock, and other work may have shared the\n"
