@@ -42,11 +42,13 @@ def floating(name: str, A: Any) -> jax.Array:
     """Return A as a real floating array, integers promoted to the default float type."""
     if not is_traced(A):
         try:
-            dtype = A.dtype if hasattr(A, "dtype") else np.asarray(A).dtype
+            A = A if isinstance(A, jax.Array) else np.asarray(A)
         except ValueError as error:  # rows of different lengths
             raise ValueError(f"{name} must be an array, but its rows do not fit together.") from error
-        if not (jnp.issubdtype(dtype, np.number) or jnp.issubdtype(dtype, np.bool_)):
-            raise ValueError(f"{name} must hold numbers, but its type is {dtype}.")
+        except (RuntimeError, TypeError) as error:  # tensors on another device, or that require a gradient
+            raise ValueError(f"{name} cannot be made an array ({' '.join(str(error).split())}).") from error
+        if not (jnp.issubdtype(A.dtype, np.number) or jnp.issubdtype(A.dtype, np.bool_)):
+            raise ValueError(f"{name} must hold numbers, but its type is {A.dtype}.")
     A = jnp.asarray(A)
     if jnp.issubdtype(A.dtype, jnp.complexfloating):
         raise ValueError(f"{name} must be real, but its type is {A.dtype}.")
@@ -85,7 +87,7 @@ def integer(name: str, value: Any, low: int) -> int:
         number = int(value)
     except (TypeError, ValueError, OverflowError):  # text, NaN, infinity
         number = low - 1
-    if isinstance(value, bool) or number != value or number < low:
+    if isinstance(value, bool) or number < low or number != value:
         raise ValueError(f"{name} must be an integer >= {low}, but it is {value!r}.")
     return number
 

@@ -24,7 +24,7 @@ def tolerance(s: Array, shape: tuple[int, ...], factors: int = 1) -> Array:
 
 
 def numerical_rank(A: Array) -> NumericalRank:
-    """Count the singular values above rounding; the rank is decided when none lies within 1e3 of the threshold."""
+    """Count the singular values above rounding; the rank is decided when none of those lies within 1e3 of it."""
     s = np.asarray(jnp.linalg.svd(A, compute_uv=False))
     tol = float(tolerance(jnp.asarray(s), A.shape)[0])
     rank = int(np.sum(s > tol))

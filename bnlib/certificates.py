@@ -120,7 +120,7 @@ def ntk_certificate(net: Network, x: Any, k: int, *, balanced: bool = False) -> 
     Args:
         net: any network.
         x: one input (d_in,) or a batch (N, d_in).
-        k: number of singular values; inputs whose Jacobian has lower rank get the trivial bound 0.
+        k: number of singular values; inputs whose Jacobian has lower rank get the trivial bound 0, up to rounding.
         balanced: use the exponent :math:`-(\|\theta\|^2-Lk)\,l/(kL)`, which is valid for balanced networks only.
 
     Returns:

@@ -38,12 +38,12 @@ def linear_network(A: Any, depth: int, *, domain: Any = None) -> Network:
 
     Source: theory id linear-cost.
     """
-    net = _linear_network(_checks.matrix("A", A), _checks.integer("depth", depth, 1), domain)
-    return jax.tree.map(jnp.asarray, net)
+    return jax.tree.map(jnp.asarray, _linear_network(A, _checks.integer("depth", depth, 1), domain))
 
 
 @_checks.float64
-def _linear_network(A: Array, depth: int, domain: Any) -> Network:
+def _linear_network(A: Any, depth: int, domain: Any) -> Network:
+    A = _checks.matrix("A", A)
     U, s, Vt = jnp.linalg.svd(A, full_matrices=False)
     rank = max(1, int(jnp.sum(s > _svd.tolerance(s, A.shape)[0])))
     U, s, Vt = U[:, :rank], s[:rank], Vt[:rank]
@@ -86,7 +86,8 @@ def deepen(net: Network, depth: int, *, rank: int | None = None, X: Any = None) 
     Without a rank they are identities on the living neurons and the function does not change: they go after the hidden
     layer with the fewest living neurons, k say, and each adds exactly k to the squared norm. With a rank r they are
     :math:`VV^T`, V the r leading right singular vectors of the hidden representation of X with the least
-    :math:`s_{r+1}/s_1`. Each then adds r, and the function changes by what the representation has beyond rank r.
+    :math:`s_{r+1}/s_1`. Each then adds r, or the number of inputs if that is
+    smaller, and the function changes by what the representation has beyond rank r.
 
     Args:
         net: a ReLU or linear network of depth at least 2.
@@ -256,7 +257,7 @@ def balance(net: Network, *, tolerance: float = 1e-12, max_steps: int = 100) -> 
     First every neuron that lies on no path of non-zero weights from an input or a bias to an output is zeroed. Then
     sweeps over odd and even layers, each followed by a step of Newton's method, find the unique minimum of the squared
     norm over all rescalings by :math:`e^{\tau_i}`, a convex function of tau. This is done in float64, whatever the type
-    of the network, which comes back in it.
+    of the network, which comes back in it (float64 where jax_enable_x64 is on).
 
     Args:
         net: the network.

@@ -25,6 +25,7 @@ def _parts(net: Network) -> list[Any]:
     return [part for part in (net.first, net.hidden, net.last) if part is not None]
 
 
+@_checks.float64
 def schatten(A: Any, p: float) -> float:
     r"""Return the p-th power of the Schatten quasi-norm, :math:`\|A\|_{S_p}^p=\sum_i s_i(A)^p`.
 
@@ -45,11 +46,7 @@ def schatten(A: Any, p: float) -> float:
     """
     if not p > 0:
         raise ValueError(f"p must be positive, but it is {p!r}.")
-    return _schatten(_checks.matrix("A", A), p)
-
-
-@_checks.float64
-def _schatten(A: Any, p: float) -> float:
+    A = _checks.matrix("A", A)
     return float(jnp.sum(_svd.powers(jnp.linalg.svd(A, compute_uv=False), p, A.shape)))
 
 
@@ -70,6 +67,7 @@ def linear_cost(A: Any, depth: int) -> float:
     return depth * schatten(A, 2.0 / depth)
 
 
+@_checks.float64
 def linear_expansion(A: Any) -> tuple[float, float, float]:
     r"""Return (r0, r1, r2) of :math:`R(A;L)=L\,r_0+r_1+r_2/L+O(L^{-2})` for a linear map.
 
@@ -84,11 +82,7 @@ def linear_expansion(A: Any) -> tuple[float, float, float]:
 
     Source: theory id linear-expansion.
     """
-    return _linear_expansion(_checks.matrix("A", A))
-
-
-@_checks.float64
-def _linear_expansion(A: Any) -> tuple[float, float, float]:
+    A = _checks.matrix("A", A)
     rank, gap, decided = _svd.numerical_rank(A)
     if not decided:
         raise ValueError(

@@ -31,12 +31,18 @@ def rates(depth_f: int, depth_g: int, d: int, D: int) -> tuple[float, float]:
     return (depth_f + 1) / _checks.integer("d", d, 1), (depth_g + 1) / _checks.integer("D", D, 1)
 
 
-def _constants(p: float, R: float, b: float, mu: float) -> tuple[float, float]:
+# A smaller kappa / R counts as a balanced start.
+BALANCED = 1e-9
+
+
+def _constants(p: float, R: float, b: float, mu: float, lam: float) -> tuple[float, float]:
     """Return (kappa, R_b), or raise when no (w, a) has this p and R."""
-    for name, value in (("p", p), ("R", R), ("b", b), ("mu", mu)):
+    for name, value in (("p", p), ("R", R), ("b", b), ("mu", mu), ("lam", lam)):
         _checks.finite(name, np.asarray(value, float))
-    if not (R > 0 and mu > 0) or 2 * mu * abs(p) > R:
-        raise ValueError(f"R must be at least 2 mu |p| and mu positive, but R is {R!r}, mu {mu!r} and p {p!r}.")
+    if not (R > 0 and mu > 0 and lam > 0) or 2 * mu * abs(p) > R:
+        raise ValueError(
+            f"R must be at least 2 mu |p|, mu and lam positive, but R is {R!r}, mu {mu!r}, lam {lam!r} and p {p!r}."
+        )
     # As a product: the difference of squares loses digits near balance.
     kappa = float(np.sqrt((R - 2 * mu * abs(p)) * (R + 2 * mu * abs(p))))
     return kappa, float(np.hypot(kappa, 2 * mu * b))
@@ -49,7 +55,8 @@ def aligned_product(t: Any, p: float, R: float, b: float, *, mu: float, lam: flo
         q=\frac{Y_0-Y_+}{Y_0-Y_-}e^{-\lambda R_bt},\quad Y_\pm=\frac{2\mu b\pm R_b}\kappa
 
     and for :math:`\kappa=0`, a balanced start, the logistic function
-    :math:`b/(1+(b/p_0-1)e^{-2\lambda\mu|b|t})`.
+    :math:`b/(1+(b/p_0-1)e^{\mp2\lambda\mu|b|t})`, with minus where p_0 has the sign of b and plus where it has not, or
+    :math:`p_0/(1+2\lambda\mu|p_0|t)` for b = 0.
 
     Args:
         t: times, any shape.
@@ -57,10 +64,10 @@ def aligned_product(t: Any, p: float, R: float, b: float, *, mu: float, lam: flo
         R: start :math:`R_0=c_f|a_0|^2+c_g|w_0|^2`, at least 2 mu abs(p).
         b: target.
         mu: :math:`\sqrt{c_fc_g}`.
-        lam: eigenvalue of the data covariance.
+        lam: eigenvalue of the data covariance, positive.
 
     Raises:
-        ValueError: R below 2 mu abs(p), or a value that is not finite.
+        ValueError: R below 2 mu abs(p), mu or lam not positive, or a value that is not finite.
 
     Example:
         >>> aligned_product([0.0, 50.0], 0.1, 1.0, 2.0, mu=0.5).round(9).tolist()
@@ -70,10 +77,10 @@ def aligned_product(t: Any, p: float, R: float, b: float, *, mu: float, lam: flo
     """
     t = np.asarray(t, float)
     _checks.finite("t", t)
-    kappa, R_b = _constants(p, R, b, mu)
+    kappa, R_b = _constants(p, R, b, mu, lam)
     if b < 0 or (b == 0 and p < 0):  # the equation is odd
         return -aligned_product(t, -p, R, -b, mu=mu, lam=lam)
-    if kappa <= 1e-9 * R:
+    if kappa <= BALANCED * R:
         decay = np.exp(-2 * lam * mu * b * t)
         if b == 0:
             return p / (1 + 2 * lam * mu * p * t)
@@ -93,12 +100,15 @@ def aligned_time(end: float, p: float, R: float, b: float, *, mu: float, lam: fl
     .. math:: \lambda t=\frac1{R_b}\log\frac{G(end)}{G(p)},\qquad
         G(p)=\frac{\kappa^2+4\mu^2bp+R_bR(p)}{b-p}\quad(b>0)
 
+    and for a balanced start with the limits of this as :math:`\kappa\to0`.
+
     Args:
         end: value of p at the end.
         p, R, b, mu, lam: as for ``aligned_product``.
 
     Raises:
-        ValueError: ``end`` not between p and b, or as for ``aligned_product``.
+        ValueError: ``end`` not between p and b, or behind 0, which a balanced start of the other sign than b never
+            passes; or as for ``aligned_product``.
 
     Example:
         >>> t = aligned_time(1.0, 0.1, 1.0, 2.0, mu=0.5)
@@ -107,11 +117,17 @@ def aligned_time(end: float, p: float, R: float, b: float, *, mu: float, lam: fl
 
     Source: claim iw-linear-closed-form.
     """
-    kappa, R_b = _constants(p, R, b, mu)
-    if b < 0:
+    kappa, R_b = _constants(p, R, b, mu, lam)
+    if b < 0 or (b == 0 and p < 0):
         return aligned_time(-end, -p, R, -b, mu=mu, lam=lam)
     if not min(p, b) <= end <= max(p, b) or end == b:
         raise ValueError(f"end must lie between p = {p!r} and b = {b!r}, the latter excluded, but it is {end!r}.")
+    if kappa <= BALANCED * R:
+        if p < 0 <= end:
+            raise ValueError(f"A balanced start at p = {p!r} never reaches {end!r}: it runs into the saddle at 0.")
+        if b == 0:
+            return float((p / end - 1) / (2 * lam * mu * p))
+        return float(abs(np.log(end * (b - p) / (p * (b - end)))) / (2 * lam * mu * b))
 
     def G(value: float) -> float:
         return (kappa**2 + 4 * mu**2 * b * value + R_b * np.hypot(kappa, 2 * mu * value)) / (b - value)
@@ -125,7 +141,10 @@ def bottleneck_ratio(depth_f: int, depth_g: int, target: float, d: float) -> flo
     Args:
         depth_f, depth_g: hidden layers of f and g.
         target: H, the squared target in the kernel without bottleneck.
-        d: dimension of the bottleneck.
+        d: dimension of the bottleneck, positive.
+
+    Raises:
+        ValueError: negative depths or target, or d not positive.
 
     Example:
         >>> bottleneck_ratio(1, 1, 15.0, 20)
@@ -133,8 +152,10 @@ def bottleneck_ratio(depth_f: int, depth_g: int, target: float, d: float) -> flo
 
     Source: claim iw-speedup-formula.
     """
-    gamma = 4 * (depth_f + 1) * (depth_g + 1) / (depth_f + depth_g + 2)
-    return float(np.sqrt(1 + gamma * _checks.number("target", target) / d))
+    over, under = (_checks.integer(name, v, 0) + 1 for name, v in (("depth_f", depth_f), ("depth_g", depth_g)))
+    if _checks.number("d", d) == 0:
+        raise ValueError("d must be positive, but it is 0.")
+    return float(np.sqrt(1 + 4 * over * under / (over + under) * _checks.number("target", target) / d))
 
 
 def speed_up(rho: float, eps: float) -> float:

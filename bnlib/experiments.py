@@ -442,7 +442,8 @@ def load(name: str, path: Path | None = None, *, quick: bool = False) -> list[di
         Records, as from ``measure``, one for every setting of the plan that has been run; often not for all.
 
     Raises:
-        ValueError: a file that is no results file, or whose records are not those that its manifest describes.
+        ValueError: an unknown name, a file that is no results file, or one whose records are not those of its
+            manifest.
 
     Example:
         >>> load("symmetry", Path("no-such-file.json"))
@@ -450,6 +451,7 @@ def load(name: str, path: Path | None = None, *, quick: bool = False) -> list[di
 
     Source: scripts/paper_scale.py.
     """
+    planned = plan(name, quick=quick)
     path = folder() / f"{name}.json" if path is None else path
     if not path.exists():
         return []
@@ -461,4 +463,4 @@ def load(name: str, path: Path | None = None, *, quick: bool = False) -> list[di
     if checksum(records) != stated:
         raise ValueError(f"The records in '{path.name}' are not those of its manifest: their checksum differs.")
     found = {setting_of(record): record for record in records}
-    return [found[setting] for setting in plan(name, quick=quick) if setting in found]
+    return [found[setting] for setting in planned if setting in found]

@@ -5,9 +5,11 @@ and biases standard normal. As the widths grow at fixed d, gradient descent beco
 kernels of f and g are frozen, but f is evaluated at points z_t(x) = g_t(x) that move.
 
 Plain NumPy, in float64 unless a ``WideLayer`` is drawn in float32: derivatives are closed forms and all arrays are
-small, so there is nothing to differentiate and compiling would take longer than running.
+small, so there is nothing to differentiate and compiling would take longer than running. Only erf in float32 is
+compiled.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
@@ -338,6 +340,8 @@ def descend(
     _checks.finite("Z, theta_g and Y", Z, theta_g, Y)
     if rate == 0:
         raise ValueError("learning_rate must be positive, but it is 0.")
+    if (outputs := f(Z[:1]).shape[1]) != Y.shape[1]:
+        raise ValueError(f"Y must have as many columns as f has outputs, {outputs}, but its shape is {Y.shape}.")
     return _descend(f, Z, theta_g[:, :N], Y, rate, loss, centre)
 
 
@@ -352,7 +356,7 @@ def _descend(
             F = F - (start[:N] if isinstance(start, np.ndarray) else start)
             value, chi = loss(F, Y)
             first = value if step == 0 else first
-            if not value <= BLOW_UP * max(first, 1e-300):
+            if not value <= min(BLOW_UP * max(first, 1e-300), sys.float_info.max):
                 raise Divergence(step, rate)
             yield State(step, value, F, Z, f, start)
             delta, f = f.backward(tape, chi, rate)
@@ -376,7 +380,7 @@ def descend_frozen(
         Step, loss and outputs (n, C).
 
     Raises:
-        ValueError: shapes that do not fit, or NaN.
+        ValueError: shapes that do not fit, NaN, or a learning rate that is not positive.
         Divergence: as for ``descend``.
 
     Example:
@@ -390,8 +394,12 @@ def descend_frozen(
     N = len(Y)
     if kernel.ndim != 2 or kernel.shape[1] not in {N, len(kernel)} or len(kernel) < N:
         raise ValueError(f"kernel must have shape (n, n) with n >= {N}, but its shape is {kernel.shape}.")
-    _checks.finite("kernel and Y", kernel, Y)
     F = np.zeros((len(kernel), Y.shape[1])) if F is None else np.asarray(F, float)
+    if F.shape != (len(kernel), Y.shape[1]):
+        raise ValueError(f"F must have shape {(len(kernel), Y.shape[1])}, but its shape is {F.shape}.")
+    _checks.finite("kernel, Y and F", kernel, Y, F)
+    if rate == 0:
+        raise ValueError("learning_rate must be positive, but it is 0.")
     return _descend_frozen(kernel[:, :N], Y, rate, loss, F)
 
 
@@ -403,7 +411,7 @@ def _descend_frozen(
         with np.errstate(all="ignore"):
             value, chi = loss(F[:N], Y)
             first = value if step == 0 else first
-            if not value <= BLOW_UP * max(first, 1e-300):
+            if not value <= min(BLOW_UP * max(first, 1e-300), sys.float_info.max):
                 raise Divergence(step, rate)
             yield step, value, F
             F = F - rate * (kernel @ chi)

@@ -124,7 +124,7 @@ def decoded(
         (L-1, m): 1 for what is determined, about 0 or below for what is not seen. An angle goes in as cosine and sine.
 
     Raises:
-        ValueError: shapes that do not fit, or no more points than monomials.
+        ValueError: shapes that do not fit, NaN, targets_test that do not vary, or no more points than monomials.
 
     Example:
         >>> from bnlib import from_layers
@@ -148,7 +148,10 @@ def decoded(
     powers = [c for d in range(1, degree + 1) for c in combinations_with_replacement(range(components), d)]
     if len(Y) <= len(powers) + 1:
         raise ValueError(f"A reader with {len(powers) + 1} monomials needs more points to fit than {len(Y)}.")
+    _checks.finite("targets", Y, Y_test)
     spread = np.sum((Y_test - Y_test.mean(0)) ** 2, axis=0)
+    if not np.all(spread > 0):
+        raise ValueError("Every column of targets_test must vary, or there is nothing to score.")
     found = []
     for fit, test in zip(scores, tests, strict=True):
         size = fit.std(axis=0)

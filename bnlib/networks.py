@@ -101,7 +101,7 @@ def from_layers(layers: Sequence[tuple[Any, Any]], *, negative_slope: float = 0.
         negative_slope: slope of the activation on negative numbers (0 for ReLU, 1 for a linear network).
 
     Returns:
-        The network, in float64 when any layer is and x64 is on.
+        The network, in float64 when any weight matrix is and x64 is on.
 
     Raises:
         ValueError: no layer, shapes that do not chain, NaN or infinity, or a slope outside [0, 1].
@@ -161,8 +161,7 @@ def init(
     """Draw a random network with zero biases.
 
     ``orthogonal`` draws every W_l as ``gain`` times a (semi-)orthogonal matrix; ``he`` draws independent
-    normal entries of variance ``gain**2 / w_{l-1}``. At gain sqrt(2) neither collapses at depth up to 32;
-    orthogonal at gain 1 starts faster up to depth 12 and dies beyond.
+    normal entries of variance ``gain**2 / w_{l-1}``.
 
     Args:
         key: PRNG key.
@@ -180,7 +179,7 @@ def init(
         >>> init(jax.random.key(0), 3, 5, 2, depth=4).depth
         4
 
-    Source: initialisations compared in the opening chapter.
+    Source: bnlib.
     """
     sizes = {"d_in": d_in, "width": width, "d_out": d_out, "depth": depth}
     d_in, width, d_out, depth = (_checks.integer(name, v, 1) for name, v in sizes.items())
@@ -318,7 +317,7 @@ def jacobian(net: Network, x: Any) -> jax.Array:
         >>> jacobian(from_layers([([[2.0]], None), ([[3.0]], None)]), jnp.array([1.0])).tolist()
         [[6.0]]
 
-    Source: conventions of the book, section on kinks.
+    Source: conventions of the book. Chapter: what a network costs.
     """
     x = _checks.floating("x", x)
     X = _checks.points("x", jnp.atleast_2d(x), net.d_in)
@@ -354,7 +353,7 @@ def to_torch_state(net: Network) -> dict[str, np.ndarray]:
 def from_torch_state(state: Mapping[str, Any], *, negative_slope: float = 0.0) -> Network:
     """Build a network from a ``state_dict``-like mapping of ``*.weight`` and ``*.bias`` arrays.
 
-    Layers are taken in the order of the first number in their key (``"4.weight"``, ``"layers.4.weight"``).
+    Layers are taken in the order of the numbers in their key (``"4.weight"``, ``"layers.4.weight"``).
 
     Raises:
         ValueError: no weights, a key that is neither weight nor bias, a key without number, or shapes that

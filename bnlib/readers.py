@@ -129,9 +129,10 @@ def from_arrays(parameters: Any, *, d_in: int | None = None, negative_slope: flo
     """Build a network from any pytree of weight matrices and bias vectors, whatever their names.
 
     The k-th matrix goes with the k-th vector; without any vector all biases are zero. Layers are taken in the natural
-    order of their names, where 10 comes after 9; where the shapes do not follow each other in it, in the only order
-    in which they do from ``d_in`` on. Weights are (out, in), as in PyTorch and Equinox, or all (in, out), as in Flax:
-    the shapes decide. Where they allow both, as for square matrices, a ``kernel`` is (in, out), any other (out, in).
+    order of their names, where 10 comes after 9; where the shapes do not follow each other in it, in the order in which
+    they do from ``d_in`` on, if at every step layers of one shape only can come next. Weights are (out, in), as in
+    PyTorch and Equinox, or all (in, out), as in Flax: the shapes decide. Where they allow both, as for square matrices,
+    a ``kernel`` is (in, out), any other (out, in).
 
     Only shapes and names are seen. A network with another activation, or with skip connections
     between layers of one width, looks like a ReLU network and is read as one; only activations that are leaves of
@@ -144,7 +145,7 @@ def from_arrays(parameters: Any, *, d_in: int | None = None, negative_slope: flo
 
     Raises:
         ValueError: arrays of convolutions or normalisation layers, biases in some layers only, no chain of shapes,
-            NaN or infinity; the sentence names the array.
+            NaN or infinity; the sentence names the array or its layer.
 
     Example:
         >>> net = from_arrays({"Dense_0": {"kernel": np.ones((3, 5))}, "Dense_1": {"kernel": np.ones((5, 2))}})
@@ -228,7 +229,7 @@ def _check_activation(name: str, function: Callable[..., Any]) -> None:
 
 
 def _chain(shapes: Sequence[tuple[int, ...]], d_in: int | None, sort: bool) -> list[int] | None:
-    """Return the order given if layers (out, in) follow each other in it; with ``sort`` the only order in which."""
+    """Return the order given if layers (out, in) follow each other in it; with ``sort`` the one without a choice."""
     if not sort:
         fits = d_in in (None, shapes[0][1]) and all(a[0] == b[1] for a, b in pairwise(shapes))
         return list(range(len(shapes))) if fits else None

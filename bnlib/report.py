@@ -138,9 +138,12 @@ class Report:
             path: file to store the figure in as well, in the format that its suffix names; None for none.
 
         Raises:
-            ValueError: an unknown format, or the file cannot be written.
+            ValueError: an unknown format, the file cannot be written, or matplotlib is missing.
         """
-        from . import plotting
+        try:
+            from . import plotting
+        except ModuleNotFoundError as error:
+            raise ValueError(f"Figures need the package {error.name}: pip install {error.name}.") from error
 
         plotting.use_style()
         fig, (left, right) = plotting.panels(2, sharey=False)

@@ -165,6 +165,7 @@ def middle(depth: int) -> list[int]:
     return list(range(depth // 3, depth - depth // 3))
 
 
+@_checks.float64
 def pseudo_determinant(A: Any, k: int | None = None, *, log: bool = False) -> float:
     r"""Return the product of the k largest singular values; of all non-zero ones when k is None.
 
@@ -182,16 +183,12 @@ def pseudo_determinant(A: Any, k: int | None = None, *, log: bool = False) -> fl
 
     Source: conventions of the book.
     """
-    value = _log_pseudo_determinant(_checks.matrix("A", A), k)
-    return value if log else float(np.exp(value))
-
-
-@_checks.float64
-def _log_pseudo_determinant(A: Any, k: int | None) -> float:
+    A = _checks.matrix("A", A)
     rank, gap, decided = _svd.numerical_rank(A)
     if k is None and not decided:
         raise ValueError(f"The rank of A is undecided (gap {gap:.1f}); pass k, the number of singular values wanted.")
     k = rank if k is None else _checks.integer("k", k, 1)
     if k > rank:
         raise ValueError(f"k is {k}, but the numerical rank of A is {rank}.")
-    return float(jnp.sum(jnp.log(jnp.linalg.svd(A, compute_uv=False)[:k])))
+    value = float(jnp.sum(jnp.log(jnp.linalg.svd(A, compute_uv=False)[:k])))
+    return value if log else float(np.exp(value))

@@ -15,10 +15,9 @@ from jax.flatten_util import ravel_pytree
 from scipy.optimize import minimize
 
 from . import _checks
-from .constructions import balance_residual
 from .costs import optimality_gap, squared_norm
 from .networks import Layer, Network, activations, affine, fold_layers
-from .training import Loss, entrywise, quasi_newton, targets
+from .training import Loss, entrywise, quasi_newton, relative_imbalance, targets
 
 # Most rounds of L-BFGS in ``stationary_point``, and the relative gradient at which they end.
 ROUNDS, STILL = 40, 1e-9
@@ -127,11 +126,7 @@ def stationarity(
             options={"maxiter": iterations, "maxcor": 20},
         )
         shortest = min(plain, float(result.fun))
-    residual = float(jnp.max(jnp.abs(balance_residual(net)), initial=0.0))
-    layers = _checks.on_host(net).layers[:-1]
-    largest = max((float(np.max(np.sum(W**2, axis=1) + b**2)) for W, b in layers), default=1.0)
-    imbalance = residual / largest if largest else 0.0
-    return Stationarity(plain**0.5, shortest**0.5, imbalance, len(free), optimality_gap(net, X))
+    return Stationarity(plain**0.5, shortest**0.5, relative_imbalance(net), len(free), optimality_gap(net, X))
 
 
 def _objective(net: Network, X: Array, Y: Array, ridge: float, masks: Array, loss: Loss) -> Array:

@@ -33,7 +33,7 @@ from .training import (
 )
 
 Member = tuple[Network, Any, Any, float]
-SINGLE = {"depth", "polish", "checkpoint"}
+SINGLE = {"depth", "shallow", "polish", "checkpoint"}
 
 
 def sweep(

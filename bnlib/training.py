@@ -50,11 +50,11 @@ class TrainResult(NamedTuple):
         history: objective before every step of Adam and after every one of L-BFGS; smoothed where the ReLU was.
         objective: final value of the mean loss plus ridge times squared norm.
         loss: its first term, the mean squared error or the mean cross-entropy.
-        decrease: relative decrease of the objective over the last 100 values of the history.
+        decrease: relative decrease of the objective over the last 100 values of the history; negative for a rise.
         imbalance: largest difference of A_i and B_i before the final balancing, relative to the largest squared norm
             of a neuron.
         smoothed_gradient: norm of the gradient at the end of the last smoothed stage, relative to that of the ridge.
-        converged: decrease and imbalance are at most 1e-3 and 1e-2.
+        converged: decrease, or rise, and imbalance are at most 1e-3 and 1e-2.
         collapsed: of what the best constant function loses the network explains less than one percent: of the variance
             of Y, or of the entropy of its mean row beyond the mean entropy of its rows.
         trials: with inserted layers, the ranks tried and the objective at which each ended or dropped out.
@@ -122,7 +122,8 @@ def train(
             left out once its gradient is below a hundredth of that of the ridge.
         memory: pairs kept by L-BFGS, at least 10 and fewer than asked for in networks of millions of parameters; None
             for 50, or 100 in polishing.
-        dtype: type used in training; the network comes back in it, or in float64 after polishing.
+        dtype: type used in training; the network comes back in it, or, where jax_enable_x64 is on, in float64 after
+            polishing.
         checkpoint: npz file that is written as training goes and continued from when it exists.
 
     Returns:
@@ -426,7 +427,7 @@ def summarise(
     decrease = float("inf")
     if len(history) >= 100:
         decrease = float(history[-100] - history[-1]) / max(abs(float(history[-1])), sys.float_info.min)
-    imbalance = _relative_imbalance(net)
+    imbalance = relative_imbalance(net)
     net = balance(net)
     value = float(_checks.float64(_error)(net, X, Y, loss))
     least = 0.0 if loss == "squared" else float(_entropy(Y))
@@ -435,7 +436,7 @@ def summarise(
         settled = int(np.argmax(np.abs(history - history[-1]) <= 0.01 * abs(history[-1])))
         warnings.warn(f"Training collapsed to a constant function, from about step {settled} on.", stacklevel=3)
     objective = value + ridge * float(squared_norm(net))
-    converged = decrease <= 1e-3 and imbalance <= 1e-2
+    converged = abs(decrease) <= 1e-3 and imbalance <= 1e-2
     return TrainResult(net, history, objective, value, decrease, imbalance, smoothed, converged, collapsed)
 
 
@@ -445,7 +446,11 @@ def _error(net: Network, X: Array, Y: Array, loss: Loss) -> Array:
 
 
 @_checks.float64
-def _relative_imbalance(net: Network) -> float:
+def relative_imbalance(net: Network) -> float:
+    """Return the largest difference of A_i and B_i, relative to the largest squared norm of a hidden neuron.
+
+    Source: theory id balance.
+    """
     net = _checks.on_host(net)
     largest = max((float(np.max(np.sum(W**2, axis=1) + b**2)) for W, b in net.layers[:-1]), default=0.0)
     return float(np.max(np.abs(balance_residual(net)))) / largest if largest else 0.0

@@ -37,8 +37,7 @@ class Wide:
     sigma_b: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, but it is {self.activation!r}.")
+        _known(self.activation)
         _checks.integer("depth", self.depth, 1)
         _checks.number("sigma_w", self.sigma_w)
         _checks.number("sigma_b", self.sigma_b)
@@ -67,12 +66,16 @@ def dual(activation: str, a: Any, b: Any, c: Any) -> Dual:
         activation: "erf" or "relu".
         a, b, c: arrays that broadcast together, the variances and the covariance.
 
+    Raises:
+        ValueError: another activation.
+
     Example:
         >>> float(dual("relu", 1.0, 1.0, 0.0).K.round(4))
         0.3183
 
     Source: claim iw-kernel-gradients.
     """
+    _known(activation)
     a, b, c = (np.asarray(v, float) for v in (a, b, c))
     if activation == "erf":
         P = (1 + 2 * a) * (1 + 2 * b)
@@ -88,6 +91,11 @@ def dual(activation: str, a: Any, b: Any, c: Any) -> Dual:
     Kd = 1 - np.arctan2(root, c) / np.pi
     Kdd = np.divide(1 / np.pi, root, out=np.zeros_like(root), where=regular)
     return Dual(root / np.pi + Kd * c, Kd, Kdd, root / (2 * np.pi * a), -c / (2 * a) * Kdd)
+
+
+def _known(activation: str) -> None:
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, but it is {activation!r}.")
 
 
 def _variance(activation: str, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -255,7 +263,7 @@ def target_norm(kernel: Any, y: Any) -> float:
     r"""Return :math:`H=y^\top\Theta^{-1}y`, the squared size of the target on the scale of the initial function.
 
     Raises:
-        ValueError: a singular kernel, as that of coincident inputs.
+        ValueError: a singular kernel, as that of coincident inputs, or a target of another length or not finite.
 
     Example:
         >>> target_norm([[2.0, 0.0], [0.0, 1.0]], [2.0, 0.0])
@@ -264,10 +272,14 @@ def target_norm(kernel: Any, y: Any) -> float:
     Source: claim iw-speedup-formula.
     """
     theta = _square(kernel)
+    target = np.asarray(y, float)
+    if target.ndim not in (1, 2) or len(target) != len(theta):
+        raise ValueError(f"y must have {len(theta)} rows, but its shape is {target.shape}.")
+    _checks.finite("y", target)
     values, vectors = np.linalg.eigh(theta)
     if values[0] <= 1e-12 * values[-1]:
         raise ValueError(f"The kernel must be positive definite, but its eigenvalues start at {values[0]:.1e}.")
-    return float(np.sum((vectors.T @ np.asarray(y, float)).T ** 2 / values))
+    return float(np.sum((vectors.T @ target).T ** 2 / values))
 
 
 def _square(kernel: Any) -> np.ndarray:

@@ -103,7 +103,7 @@ def test_words_reduce_as_they_should():
 
 @settings(max_examples=25)
 @given(SEEDS)
-def test_no_triple_point_through_one_neuron(seed):
+def test_words_through_one_neuron_reduce(seed):
     rng = np.random.default_rng(seed)
     check_words(through(1, rng), rng)
 

@@ -231,6 +231,19 @@ def test_broken_linear_networks_are_caught(broken, domain):
 DEPTHS = np.array([100, 140, 200, 280, 400])
 
 
+def test_a_rank_is_that_of_the_float64_matrix_when_the_session_is_float32():
+    """Rounded to float32 the matrix of rank one below has two singular values, the second one 1e-8."""
+    A = np.array([[0.36, 0.48], [0.48, 0.64]])
+    with jax.enable_x64(False):
+        for given in (A, A.tolist()):
+            assert bn.linear_expansion(given) == pytest.approx((1.0, 0.0, 0.0), abs=1e-14)
+            assert bn.pseudo_determinant(given) == pytest.approx(1.0, abs=1e-14)
+            assert bn.linear_cost(given, 20) == pytest.approx(20.0, abs=1e-12)
+        assert bn.squared_norm(bn.linear_network(A, 20)) == pytest.approx(20.0, abs=1e-4)
+        assert bn.schatten(np.array([[2**40]]), 1.0) == 2.0**40
+        assert bn.schatten(np.array([[1e60]]), 1.0) == pytest.approx(1e60)
+
+
 def check_linear_expansion(expansion, spectrum):
     """Assert that L r0 + r1 + r2/L misses the cost by (4/3) sum log^3 s / L^2, or by L^-3 when this vanishes."""
     A = with_spectrum(spectrum, (3, 3), seed=7)

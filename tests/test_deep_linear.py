@@ -91,6 +91,25 @@ def test_time_inverts_the_closed_form(case, share):
     assert deep_linear.aligned_product(t, w @ a, R, b, mu=mu, lam=lam) == pytest.approx(end, abs=1e-8)
 
 
+@pytest.mark.parametrize("b", [2.0, -2.0, 0.0])
+@pytest.mark.parametrize("p", [0.3, -0.3])
+def test_time_inverts_the_balanced_solution(p, b):
+    mu, lam, t = 0.7, 1.3, 0.8
+    R = 2 * mu * abs(p)
+    end = float(deep_linear.aligned_product(t, p, R, b, mu=mu, lam=lam))
+    assert deep_linear.aligned_time(end, p, R, b, mu=mu, lam=lam) == pytest.approx(t, rel=1e-9)
+    # It is the limit of the general formula.
+    near = deep_linear.aligned_time(end, p, R * (1 + 1e-12), b, mu=mu, lam=lam)
+    assert near == pytest.approx(t, rel=1e-4)
+
+
+def test_a_balanced_start_does_not_pass_the_saddle():
+    for p, end in ((-0.3, 0.0), (-0.3, 0.5), (0.3, 0.0)):
+        b = 1.0 if p < 0 else -1.0
+        with pytest.raises(ValueError, match="runs into the saddle"):
+            deep_linear.aligned_time(end, p, 0.6, b, mu=1.0)
+
+
 def flow(case, loss_slope, steps=TIMES, swap=False):
     """Integrate unaligned (w, A) with any loss; return the drift of C and its size."""
     rng = np.random.default_rng(case["seed"])
@@ -187,6 +206,11 @@ BAD = {
     "R must be at least": lambda: deep_linear.aligned_product(1.0, 1.0, 0.5, 2.0, mu=1.0),
     "b must be finite": lambda: deep_linear.aligned_product(1.0, 0.0, 0.5, np.nan, mu=1.0),
     "t must be finite": lambda: deep_linear.aligned_product(np.inf, 0.0, 0.5, 1.0, mu=1.0),
+    "lam must be finite": lambda: deep_linear.aligned_time(0.5, 0.1, 1.0, 2.0, mu=0.5, lam=np.nan),
+    "lam positive": lambda: deep_linear.aligned_product(1.0, 0.1, 1.0, 2.0, mu=0.5, lam=0.0),
+    "d must be positive, but it is 0": lambda: deep_linear.bottleneck_ratio(1, 1, 15.0, 0),
+    "d must be a finite number >= 0": lambda: deep_linear.bottleneck_ratio(1, 1, 15.0, -20),
+    "depth_f must be an integer": lambda: deep_linear.bottleneck_ratio(-1, 1, 15.0, 20),
     "end must lie between": lambda: deep_linear.aligned_time(3.0, 0.1, 1.0, 2.0, mu=0.5),
     "rho must be at least 1": lambda: deep_linear.speed_up(0.5, 0.1),
     "eps in": lambda: deep_linear.speed_up(2.0, 1.0),

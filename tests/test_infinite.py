@@ -397,6 +397,11 @@ def test_a_rate_just_above_the_edge_diverges_and_just_below_does_not():
         assert diverged == ends
 
 
+def test_an_infinite_loss_is_divergence():
+    with pytest.raises(infinite.Divergence):
+        next(infinite.descend_frozen([[1.0]], [1e200], 0.5))
+
+
 BAD = {
     "activation must be one of": lambda: Wide(activation="tanh"),
     "depth must be an integer >= 1": lambda: Wide(depth=0),
@@ -415,6 +420,13 @@ BAD = {
     "must be positive, but it is 0": lambda: infinite.descend(*problem(RELU), 0.0),
     "learning_rate must be": lambda: infinite.descend(*problem(RELU), -1.0),
     "kernel must have shape": lambda: infinite.descend_frozen(np.eye(2), np.ones(3), 0.1),
+    r"F must have shape \(3, 1\)": lambda: infinite.descend_frozen(np.eye(3), np.ones(3), 0.1, F=np.zeros(3)),
+    "kernel, Y and F must be finite": lambda: infinite.descend_frozen(np.eye(1), [1.0], 0.1, F=[[np.nan]]),
+    "positive, but it is 0": lambda: infinite.descend_frozen(np.eye(1), [1.0], 0.0),
+    "as many columns as f has outputs, 1": lambda: infinite.descend(*problem(RELU)[:3], np.ones((6, 2)), 0.1),
+    "activation must be one of erf, relu": lambda: infinite.dual("tanh", 1.0, 1.0, 0.0),
+    "y must have 2 rows": lambda: infinite.target_norm(np.eye(2), np.ones(3)),
+    "y must be finite": lambda: infinite.target_norm(np.eye(2), [np.nan, 1.0]),
 }
 
 

@@ -268,6 +268,30 @@ def test_bad_state_is_refused(state, message):
         bn.from_torch_state(state)
 
 
+class Tensor:
+    """Stand in for a tensor of PyTorch: a type that NumPy does not know, and a conversion that may fail."""
+
+    dtype = "torch.float32"
+
+    def __init__(self, values, error=None):
+        self.values, self.error = values, error
+
+    def __array__(self, dtype=None, copy=None):
+        if self.error:
+            raise self.error
+        return np.asarray(self.values, dtype)
+
+
+def test_tensors_are_read_or_refused_in_one_sentence():
+    W, b = fixed_net().layers[0]
+    net = bn.from_torch_state({"0.weight": Tensor(W), "0.bias": Tensor(b)})
+    np.testing.assert_array_equal(net.last[0], W)
+    np.testing.assert_array_equal(bn.apply(net, Tensor(FIXED_X)), bn.apply(net, FIXED_X))
+    for error in (RuntimeError("it requires grad"), TypeError("it is on another device")):
+        with pytest.raises(ValueError, match=f"X cannot be made an array \\({error}\\)"):
+            bn.lower_bound(net, Tensor(FIXED_X, error))
+
+
 MEASURING = {
     "lower_bound": lambda net, X: bn.lower_bound(net, X),
     "optimality_gap": lambda net, X: bn.optimality_gap(net, X),

@@ -80,6 +80,8 @@ def test_unknown_experiments_are_refused():
         ValueError, match="no experiment 'fig-j24'; the experiments are affine-law, affine-law-deep, fig-j22"
     ):
         experiments.plan("fig-j24")
+    with pytest.raises(ValueError, match="no experiment 'fig-j24'"):
+        experiments.load("fig-j24")
     with pytest.raises(ValueError, match="seeds must be an integer >= 1"):
         experiments.plan("fig-j22", seeds=0)
 

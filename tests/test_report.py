@@ -90,13 +90,18 @@ import sys
 class Block:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] == "matplotlib":
-            raise ModuleNotFoundError(name)
+            raise ModuleNotFoundError(name, name="matplotlib")
 sys.meta_path.insert(0, Block())
 import bnlib as bn
-print(bn.report(bn.from_layers([([[1.0]], None)] * 4), [[1.0]]).rank)
+report = bn.report(bn.from_layers([([[1.0]], None)] * 4), [[1.0]])
+print(report.rank)
+try:
+    report.plot()
+except ValueError as error:
+    print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "1"
+    assert done.stdout.splitlines() == ["1", "Figures need the package matplotlib: pip install matplotlib."]
 
 
 def run_module(*arguments):

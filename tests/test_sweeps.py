@@ -194,7 +194,9 @@ def test_members_in_another_order_are_caught(alone, batched):
         check_batch(alone, batched[::-1])
 
 
-@pytest.mark.parametrize("single", [{"depth": 6}, {"polish": ((0.01, 20),)}, {"checkpoint": "run.npz"}])
+@pytest.mark.parametrize(
+    "single", [{"depth": 6}, {"shallow": ((0.0, 5),)}, {"polish": ((0.01, 20),)}, {"checkpoint": "run.npz"}]
+)
 def test_a_batch_with_what_is_for_single_members_is_refused(single):
     (name,) = single
     with pytest.raises(ValueError, match=f"A batch cannot have {name}: say batched=False"):

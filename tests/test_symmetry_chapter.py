@@ -167,6 +167,10 @@ def test_readers_find_what_is_there_and_nothing_else():
         bn.decoded(net, X[:10], X[:10], X_test, X_test, components=4, degree=2)
     with pytest.raises(ValueError, match="one row for each input"):
         bn.decoded(net, X, X[:10], X_test, X_test, components=2, degree=1)
+    with pytest.raises(ValueError, match="targets must be finite"):
+        bn.decoded(net, X, np.full_like(X, np.nan), X_test, X_test, components=2, degree=1)
+    with pytest.raises(ValueError, match="Every column of targets_test must vary"):
+        bn.decoded(net, X, X, X_test, np.ones_like(X_test), components=2, degree=1)
 
 
 def test_bad_input_of_the_measures_is_refused():

@@ -416,6 +416,17 @@ def test_divergence_is_reported_with_its_step(small):
         bn.train(steep, task.X, task.Y, 0.1, **SHORT)
 
 
+def test_a_rise_of_the_objective_is_not_convergence(small):
+    start, task = small
+    rate = {"first_order_steps": 100, "stages": (), "learning_rate": 1.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the steps are far too large
+        result = bn.train(bn.train(start, task.X, task.Y, 0.003).net, task.X, task.Y, 0.003, **rate)
+    assert result.history[-1] > 1.01 * result.history[0]
+    assert result.decrease < 0
+    assert not result.converged
+
+
 def test_no_steps_return_the_balanced_start(small):
     start, task = small
     result = bn.train(start, task.X, task.Y, 0.003, first_order_steps=0, stages=(), dtype=jnp.float64)
