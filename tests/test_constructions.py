@@ -292,6 +292,13 @@ def test_identities_at_a_wide_layer_cost_more():
 # Composing and adding.
 
 
+def test_a_composition_keeps_the_slope_on_negative_numbers():
+    f, g, shift = fixed_net(0.3), fixed_net(0.3), 0.5
+    between = bn.apply(g, FIXED_X) + shift
+    expected = bn.apply(f, np.where(between > 0, between, 0.3 * between) - shift)
+    np.testing.assert_allclose(bn.apply(bn.compose(f, g, shift=np.full(g.d_out, shift)), FIXED_X), expected, atol=1e-12)
+
+
 def composable(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     biases = data.draw(st.booleans())

@@ -247,6 +247,48 @@ def plain_descent(start, net, Z, theta_g, Y, rate, steps):
     return np.array(seen), Z
 
 
+def differences(fn, x, step=1e-6):
+    """Return the gradient of a number by an array, by central differences."""
+    steps = step * np.eye(x.size).reshape(x.size, *x.shape)
+    return np.array([fn(x + h) - fn(x - h) for h in steps]).reshape(x.shape) / (2 * step)
+
+
+@pytest.mark.parametrize("activation", infinite.ACTIVATIONS)
+def test_a_wide_layer_is_its_formula(activation):
+    """Values, the errors that it passes on, and a step of its own weights, with all scales other than one."""
+    net, d, m = Wide(1, activation, 1.3, 0.6), 2, 7
+    rng, (phi, _) = np.random.default_rng(0), function(activation)
+    layer, Z, chi, rate = WideLayer.draw(net, d, m, rng, 2), rng.normal(size=(5, d)), rng.normal(size=(5, 2)), 0.1
+
+    def value(U, v, b, Z):
+        return phi(1.3 * Z @ U.T / np.sqrt(d) + 0.6 * b) @ v / np.sqrt(m)
+
+    U, v, b = layer.U, layer.v, layer.b
+    np.testing.assert_allclose(layer(Z), value(U, v, b, Z), atol=1e-12)
+    delta, after = layer.backward(layer.forward(Z)[1], chi, rate)
+    np.testing.assert_allclose(delta, differences(lambda z: np.sum(chi * value(U, v, b, z)), Z), atol=1e-7)
+    slopes = (
+        differences(lambda a: np.sum(chi * value(a, v, b, Z)), U),
+        differences(lambda a: np.sum(chi * value(U, a, b, Z)), v),
+        differences(lambda a: np.sum(chi * value(U, v, a, Z)), b),
+    )
+    for new, old, slope in zip((after.U, after.v, after.b), (U, v, b), slopes, strict=True):
+        np.testing.assert_allclose(new, old - rate * slope, atol=1e-8)
+
+
+@pytest.mark.parametrize("square", [True, False])
+def test_a_frozen_kernel_carries_points_that_are_not_trained_on(square):
+    rng = np.random.default_rng(1)
+    A = rng.normal(size=(7, 7))
+    K, y, F, rate = A @ A.T, rng.normal(size=(4, 1)), rng.normal(size=(7, 1)), 0.05
+    states = infinite.descend_frozen(K if square else K[:, :4], y, rate, F=F)
+    for step in range(5):
+        found = next(states)
+        assert found[0] == step
+        np.testing.assert_allclose(found[2], F, atol=1e-12)
+        F = F - rate * K[:, :4] @ (F[:4] - y) / 4
+
+
 @pytest.mark.parametrize("net", [Wide(1, "relu", 1.1, 0.3), ERF, Wide(2, "relu")], ids=["relu", "erf", "deep"])
 @pytest.mark.parametrize("outputs", [1, 2])
 def test_history_is_the_recursion(net, outputs):

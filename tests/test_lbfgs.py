@@ -35,7 +35,14 @@ def test_rosenbrock_ends_where_scipy_ends():
 @pytest.mark.parametrize("memory", [1, 3, 20])
 def test_piecewise_smooth_objectives_never_increase(memory):
     A = jnp.asarray(np.random.default_rng(1).normal(size=(12, 5)))
-    x, _, _, history, _ = lbfgs.minimize(lambda v: jnp.sum(jnp.abs(A @ v - 1.0)) + 0.1 * v @ v, jnp.ones(5), 60, memory)
+
+    def objective(v):
+        return jnp.sum(jnp.abs(A @ v - 1.0)) + 0.1 * v @ v
+
+    x, flattest, gradient, history, _ = lbfgs.minimize(objective, jnp.ones(5), 60, memory)
+    # The gradient jumps from point to point: that of the flattest point is its own, and less than that of the last.
+    assert gradient == pytest.approx(float(jnp.linalg.norm(jax.grad(objective)(flattest))), rel=1e-12)
+    assert gradient < 0.999 * jnp.linalg.norm(jax.grad(objective)(x))
     assert np.all(np.diff(history) <= 1e-12)
     assert history[-1] < history[0]
     assert np.all(np.isfinite(x))

@@ -150,6 +150,7 @@ def test_layers_and_state_round_trip(net):
         bn.from_torch_state(bn.to_torch_state(net), negative_slope=net.negative_slope),
     ):
         assert (again.depth, again.width, again.d_in, again.d_out) == (net.depth, net.width, net.d_in, net.d_out)
+        assert again.negative_slope == net.negative_slope
         for a, b in zip(jax.tree.leaves(again), jax.tree.leaves(net), strict=True):
             np.testing.assert_array_equal(a, b)
 

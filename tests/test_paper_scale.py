@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from itertools import pairwise
 
 import jax
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 
 import bnlib as bn
 import paper_scale
-from bnlib import experiments
+import reference
+from bnlib import experiments, training
 from bnlib.experiments import Setting
 from notebook_checks import ROOT
 from run_notebooks import Book, state, status_page
@@ -73,6 +75,39 @@ def test_every_setting_can_be_trained_and_is_planned_once(name):
                 continue
             assert setting.start_depth == setting.depth <= 8 or least <= setting.start_depth < setting.depth
     assert {s.seed for s in experiments.plan(name, seeds=3)} >= {0, 1}
+
+
+def test_a_record_holds_what_loops_over_layers_and_points_give():
+    setting = TINY[1]._replace(depth=8, start_depth=8)
+    rng, data = np.random.default_rng(0), experiments.task(setting)
+    sizes = [20, *[6] * 7, 20]
+    net = bn.from_layers([(rng.normal(size=(o, i)) / np.sqrt(i / 2), rng.normal(size=o)) for i, o in pairwise(sizes)])
+    result = training.summarise(net, np.ones(200), 0.0, data.X, data.Y, setting.ridge, 0.0)
+    record = experiments.measure(setting, result)
+
+    layers = reference.layers(result.net)
+    np.testing.assert_allclose(record["layer_norms"], [np.sum(W**2) + b @ b for W, b in layers], rtol=1e-4)
+    errors = [
+        np.array(reference.forward(result.net, x)[0][-1]) - y for x, y in zip(data.X_test, data.Y_test, strict=True)
+    ]
+    assert record["test_mse"] == pytest.approx(np.mean(np.square(errors).sum(1)), rel=1e-4)
+    post = [reference.forward(result.net, x)[1] for x in data.X[: experiments.KEPT]]
+    for quarter, found in enumerate(record["kernels"], 1):
+        A = np.array([alpha[setting.depth * quarter // 4] for alpha in post])  # alpha_l is entry l
+        np.testing.assert_allclose(found, (A @ A.T)[np.triu_indices(len(A))], rtol=1e-4)
+    assert len(record["kernels"]) == 3
+    assert record["left"] < record["right"]
+
+
+def test_the_environment_chooses_the_scale_before_the_form_does(monkeypatch, capsys):
+    assert (bn.scale("paper"), bn.scale("quick")) == ("quick", "quick")  # as for all tests
+    monkeypatch.setenv("BNLIB_SCALE", "paper")
+    assert bn.scale("quick") == "paper"
+    monkeypatch.delenv("BNLIB_SCALE")
+    assert (bn.scale("paper"), bn.scale("quick")) == ("paper", "quick")
+    assert capsys.readouterr().out.count("wants an accelerator") == 2
+    with pytest.raises(ValueError, match="The scale must be one of quick, paper, but it is 'large'"):
+        bn.scale("large")
 
 
 def test_unknown_experiments_are_refused():

@@ -188,6 +188,14 @@ def test_layers_are_found_under_any_name(layers, d_in, pattern, weight, transpos
     assert same(from_arrays(named(layers, pattern, weight, transpose=transpose), d_in=d_in), layers)
 
 
+def test_the_slope_on_negative_numbers_is_kept(tmp_path):
+    arrays = named(LAYERS, "net.{}.{}")
+    assert from_arrays(arrays, negative_slope=0.3).negative_slope == 0.3
+    np.savez(tmp_path / "weights.npz", **arrays)
+    assert load_network(tmp_path / "weights.npz", negative_slope=0.3).negative_slope == 0.3
+    assert load_network(tmp_path / "weights.npz").negative_slope == 0.0
+
+
 def test_shapes_decide_the_orientation_against_the_name():
     assert same(from_arrays(named(LAYERS, "{1}{0}", "W", "b", transpose=True)), LAYERS)
     assert same(from_arrays(named(LAYERS, "{1}{0}", "kernel", "b")), LAYERS)

@@ -596,6 +596,14 @@ def test_third_coefficients_of_sums(seed):
     np.testing.assert_allclose(bn.subadditivity(A, B, "add"), 0.0, atol=1e-9)
 
 
+def test_third_coefficients_of_sums_that_are_not_orthogonal():
+    A, B = np.diag([2.0, 0.0]), np.outer([1.0, 1.0], [0.0, 3.0])
+    singular = (np.linalg.svd(M, compute_uv=False) for M in (A, B, A + B))
+    a, b, c = (2 * np.sum(np.log(s[s > 1e-9]) ** 2) for s in singular)
+    assert abs(a + b - c) > 0.1
+    assert bn.subadditivity(A, B, "add")[1] == pytest.approx(a + b - c, abs=1e-12)
+
+
 def test_best_split():
     """The depth is best shared in proportion to the roots of the third coefficients."""
     A, B, depth = np.diag([2.0, 1.5]), np.diag([4.0, 2.25]), 300  # B = A^2

@@ -91,6 +91,7 @@ CASES = {
     "rank 0": (chain(*[[0.01, 0, 0]] * 4), SPACE, (0, False)),
     "gap too small": (chain(*[[1, 0.7, 0.3]] * 4), PLANE, (2, False)),
     "layers disagree": (chain([1, 1, 0], [1, 1, 0], [1, 0, 0], [1, 1, 0]), PLANE, (1, False)),
+    "one layer disagrees a little": (chain([1, 1, 0], [1, 0.6, 0.4], [1, 1, 0], [1, 1, 0]), PLANE, (2, False)),
     # The third direction is weak in the weights and so strong in the data that it arrives all the same.
     "data not flat": (chain([1, 1, 1], [1, 1, 0.45], [1, 1, 0.45], [1, 1, 1]), SPACE * [1, 1, 9], (2, False)),
 }
@@ -99,6 +100,13 @@ CASES = {
 @pytest.mark.parametrize(("net", "X", "expected"), CASES.values(), ids=CASES)
 def test_bottleneck_rank_is_decided_or_not(net, X, expected):
     check_bottleneck_rank(bn.bottleneck_rank, net, X, expected)
+
+
+def test_one_flat_representation_in_the_middle_is_enough():
+    weights, flat, full = np.ones((6, 2)), np.array([1.0, 1.0, 0.0]), np.ones(3)
+    for representations, decided in (([flat, flat, full, flat, flat], True), ([full] * 5, False)):
+        found = bn.spectra.rank_of_spectra(weights, np.array(representations))
+        assert tuple(found) == (2, 1.0, decided)
 
 
 def by_numerical_rank(net, X):

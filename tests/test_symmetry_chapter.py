@@ -224,6 +224,7 @@ def test_three_positions_give_energy_and_angular_momentum():
     design = np.stack([np.ones_like(p), p, q, p * q], axis=1)
     Y = np.asarray(task.Y)
     np.testing.assert_allclose(design @ np.linalg.lstsq(design, Y, rcond=None)[0], Y, atol=1e-9)
+    assert np.linalg.matrix_rank(Y) == 3  # energy, angular momentum and their product
     with pytest.raises(AssertionError):  # two positions do not determine the ellipse
         solve(np.stack([Z[:, 0], Z[:, 1], Z[:, 1]], axis=1))
 

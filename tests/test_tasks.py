@@ -107,5 +107,6 @@ def test_the_symmetry_task_does_not_see_the_rotation():
     turn = np.array([[np.cos(0.7), -np.sin(0.7)], [np.sin(0.7), np.cos(0.7)]])
     np.testing.assert_allclose(turned, task.X @ np.kron(np.eye(2), turn).T, atol=1e-12)
     check_invariant(task)
+    assert np.linalg.matrix_rank(Y) == 5  # one output for each of the five, none lost
     with pytest.raises(AssertionError):
         check_invariant(task._replace(Y=task.Y + task.latent[:, 2:]))

@@ -427,6 +427,21 @@ def test_a_rise_of_the_objective_is_not_convergence(small):
     assert not result.converged
 
 
+def test_the_imbalance_is_that_of_the_end_of_the_run():
+    X, Y = engine.data()
+    start = engine.start()
+    neurons = [(w @ w + b * b, v @ v) for _, _, w, b, v in reference.hidden_neurons(start)]
+    expected = max(abs(a - b) for a, b in neurons) / max(a for a, _ in neurons)
+    still = np.ones(200)
+    found = training.summarise(start, still, 0.0, jnp.asarray(X), jnp.asarray(Y), 0.01, 0.0)
+    assert expected > 0.1
+    assert found.imbalance == pytest.approx(expected, rel=1e-9)
+    assert (found.decrease, found.converged) == (0.0, False)
+    balanced = training.summarise(bn.balance(start), still, 0.0, jnp.asarray(X), jnp.asarray(Y), 0.01, 0.0)
+    assert balanced.imbalance < 1e-9
+    assert balanced.converged
+
+
 def test_no_steps_return_the_balanced_start(small):
     start, task = small
     result = bn.train(start, task.X, task.Y, 0.003, first_order_steps=0, stages=(), dtype=jnp.float64)

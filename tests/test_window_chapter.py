@@ -15,6 +15,7 @@ from scipy.spatial.distance import cdist
 
 import bnlib as bn
 import reference
+from bnlib import interpolants
 from strategies import random_layers
 
 ROOT = Path(__file__).parents[1]
@@ -243,3 +244,15 @@ def test_constants_are_priced_exactly():
     stated = np.mean(np.sum((Y - Y.mean(0)) ** 2, axis=1)) + ridge / (1 + ridge) * np.sum(Y.mean(0) ** 2)
     assert objective(Y.mean(0) / (1 + ridge)) == pytest.approx(stated)
     assert all(objective(Y.mean(0) / (1 + ridge) + 0.1 * rng.normal(size=2)) > stated for _ in range(50))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_without_a_direction_the_least_steep_of_many_curves_is_taken(seed):
+    rng = np.random.default_rng(seed)
+    X, Y = rng.normal(size=(8, 3)), rng.uniform(size=(8, 2))
+    net = bn.rank_one_interpolant(X, Y, 5)
+    np.testing.assert_allclose(bn.apply(net, X), Y, atol=1e-9)
+    w = np.asarray(net.layers[0][0])[0]
+    drawn = rng.normal(size=(50, 3))
+    others = [interpolants.steepness(X @ v / np.linalg.norm(v), Y) for v in drawn]
+    assert interpolants.steepness(X @ w / np.linalg.norm(w), Y) <= np.median(others)
