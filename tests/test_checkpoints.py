@@ -85,6 +85,7 @@ import jax
 import numpy as np
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_disable_most_optimizations", True)  # as in conftest.py: the bits are compared
 import engine, test_checkpoints as t
 t.training.CHUNK = engine.CHUNK
 folder, savez, fsync, written = t.Path(sys.argv[1]), np.savez, os.fsync, []
