@@ -95,6 +95,7 @@ def test_the_table_of_machines_counts_only_what_is_as_it_was():
     entry = {"code": "c1", "verdicts": {"a": "holds", "b": "holds"}, "wrong": []}
     stored = {machine: {"01_x": entry, "02_y": entry | {"wrong": ["no verdict on c"]}, "03_z": entry}}
     page = machines.table(stored, {"01_x": "c1", "02_y": "c1", "03_z": "changed"})
-    assert f"| {machine} | 2 of 3 | 4 | 1 |\n" in page
-    assert page.endswith("Differing:\n\n- 3.12, 0.9.0, cpu, AVX2, 2, float64: 02_y: no verdict on c\n")
+    words = "Python 3.12, JAX 0.9.0, cpu, AVX2 instructions, 2 threads, trained in float64"
+    assert f"| {words} | 2 of 3 | 4 | 1 |\n" in page
+    assert page.endswith(f"Differing:\n\n- {words}: 02_y: no verdict on c\n")
     assert machines.table({}, {"01_x": "c1"}) == ""
