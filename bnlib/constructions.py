@@ -86,8 +86,8 @@ def deepen(net: Network, depth: int, *, rank: int | None = None, X: Any = None) 
     Without a rank they are identities on the living neurons and the function does not change: they go after the hidden
     layer with the fewest living neurons, k say, and each adds exactly k to the squared norm. With a rank r they are
     :math:`VV^T`, V the r leading right singular vectors of the hidden representation of X with the least
-    :math:`s_{r+1}/s_1`. Each then adds r, or the number of inputs if that is
-    smaller, and the function changes by what the representation has beyond rank r.
+    :math:`s_{r+1}/s_1`. Each then adds r, or the number of inputs if that is smaller, and the function changes by what
+    the representation has beyond rank r.
 
     Args:
         net: a ReLU or linear network of depth at least 2.
