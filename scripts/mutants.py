@@ -1,17 +1,19 @@
 """Plant faults in a copy of the checkout, one after the other, and see whether the tests catch them.
 
 The faults are listed in scripts/faults.py, each with the tests that should see it. First those tests must pass on the
-copy as it is. A fault is caught when one of them fails. What came of it is stored in results/mutants.json, and the
-status page shows it.
+copy as it is. A fault is caught when one of them fails. What came of it is stored in results/mutants.json, with hashes
+of the lines that the fault changed and of the test that caught it, and the status page shows it.
 
     python scripts/mutants.py                  plant every fault and store what came of it
-    python scripts/mutants.py --new            plant those of which nothing is stored
+    python scripts/mutants.py --new            plant those of which nothing is stored, or another edit or test
     python scripts/mutants.py ID [ID ...]      plant these and store nothing
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
+import difflib
 import json
 import os
 import platform
@@ -24,15 +26,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from atomic import write
+from freshness import canonical, digest
 
 ROOT = Path(__file__).resolve().parents[1]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "_build", "__pycache__", ".*_cache", ".hypothesis", ".checkpoints")
+# What is written anew by every run: the lines that a fault changes there are not those of the next run.
+WRITTEN = ("results/", "book/", "notebooks/")
 # Seconds for the tests of one fault, many times what they need: a slow machine must not pass for a caught fault.
 LIMIT = 180
 OPTIONS = [
@@ -231,13 +236,41 @@ def run(
                 print(refused[-1], file=sys.stderr, flush=True)
                 continue
             print(f"{'caught' if by else 'SURVIVED':8}  {fault.id}  {seconds:.1f} s  {by or ''}", flush=True)
-            yield record(fault) | {"caught": by is not None, "by": by, "seconds": round(seconds, 1)}
+            came = {"caught": by is not None, "by": by, "test": test_hash(by, copy.root), "seconds": round(seconds, 1)}
+            yield record(fault, copy.root) | came
 
 
-def record(fault: Fault) -> dict[str, Any]:
-    """Return what is stored of a fault whatever comes of it."""
+def record(fault: Fault, root: Path = ROOT) -> dict[str, Any]:
+    """Return what is stored of a fault whatever comes of it.
+
+    Raises:
+        MutantError: the fault cannot be planted.
+    """
     fields = ("id", "kind", "summary", "reason")
-    return {name: getattr(fault, name) for name in fields} | {"checks": list(fault.checks)}
+    stored = {name: getattr(fault, name) for name in fields}
+    return stored | {"checks": list(fault.checks), "edit": edit_hash(fault, root)}
+
+
+def edit_hash(fault: Fault, root: Path) -> str:
+    """Hash the lines that a fault takes away and puts in, but for files that every run writes anew."""
+    lasting = tuple(edit for edit in fault.edits if not edit[0].startswith(WRITTEN))
+    changed = {}
+    for name, after in mutated(replace(fault, edits=lasting), root).items():
+        before = (root / name).read_text(encoding="utf-8").splitlines()
+        lines = difflib.unified_diff(before, (after or "").splitlines(), n=0, lineterm="")
+        changed[name] = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+    return digest(changed)
+
+
+def test_hash(test: str | None, root: Path) -> str | None:
+    """Hash the code of a test, or of its file where that failed as a whole; None for no test, or one that is gone."""
+    if test is None:
+        return None
+    name, _, function = test.partition("::")
+    path = root / name
+    tree = ast.parse(path.read_text(encoding="utf-8")) if path.exists() else ast.Module([], [])
+    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function]
+    return digest(canonical(found[0] if found else tree)) if found or not function else None
 
 
 def table(records: Sequence[dict[str, Any]]) -> str:
@@ -295,9 +328,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if not refused and all(r["caught"] or r["reason"] for r in done.values()) else 1
 
 
-def same(fault: Fault, stored: dict[str, Any]) -> bool:
-    """Tell whether a stored record is of this very fault."""
-    return record(fault).items() <= stored.items()
+def same(fault: Fault, stored: dict[str, Any], root: Path = ROOT) -> bool:
+    """Tell whether a stored record is of this very fault, and the test that caught it still the same."""
+    try:
+        now = record(fault, root)
+    except MutantError:
+        return False
+    return (now | {"test": test_hash(stored["by"], root)}).items() <= stored.items()
 
 
 def made(records: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from run_notebooks import Book
 
 BY_ID = {fault.id: fault for fault in FAULTS}
 STORED = {record["id"]: record for record in Book(ROOT).faults}
-# Of every kind that a test of a second can see.
+# One or more of every kind.
 SMALL = (
     "network-state-order",
     "expansion-log-not-squared",
@@ -20,6 +20,9 @@ SMALL = (
     "notebook-number-changed",
     "notebook-not-run",
     "notebook-figures-exchanged",
+    "ledger-status-open",
+    "file-lock-index",
+    "pair-text-and-notebook",
 )
 
 
@@ -48,6 +51,7 @@ def test_nothing_is_stored_of_faults_that_are_gone():
 
 
 def test_a_few_faults_are_caught_now():
+    assert {BY_ID[name].kind for name in SMALL} == {fault.kind for fault in FAULTS}
     for record in mutants.run([BY_ID[name] for name in SMALL]):
         assert record["caught"], record["id"]
 
@@ -83,6 +87,23 @@ def test_faults_are_told_apart_and_leave_the_checkout_alone(checkout):
     assert {path: path.read_bytes() for path in checkout.rglob("*.py")} == before
     assert "| all | 3 | 2 |" in mutants.table(records)
     assert "Not caught:\n\n- A fault: " in mutants.table(records)
+
+
+def test_a_record_is_of_one_edit_and_of_the_test_that_caught_it(checkout):
+    (stored,) = mutants.run([fault("2 * x", "3 * x")], checkout, preload=["pytest"])
+    library, test = checkout / "bnlib" / "__init__.py", checkout / "tests" / "test_it.py"
+    assert mutants.same(fault("2 * x", "3 * x"), stored, checkout)
+    assert not mutants.same(fault("2 * x", "4 * x"), stored, checkout)
+    library.write_text(library.read_text() + "\n\ndef half(x):\n    return x / 2\n")
+    test.write_text(test.read_text() + "\ndef test_half():\n    assert bnlib.half(2) == 1\n")
+    assert mutants.same(fault("2 * x", "3 * x"), stored, checkout)  # neither is of this fault
+    before = test.read_text()
+    for after in (before.replace("double(2) == 4", "double(2) > 0"), before.replace("test_double", "test_twice"), ""):
+        test.write_text(after)
+        assert not mutants.same(fault("2 * x", "3 * x"), stored, checkout)
+    test.write_text(before)
+    library.write_text(library.read_text().replace("2 * x", "x + x"))
+    assert not mutants.same(fault("2 * x", "3 * x"), stored, checkout)  # it finds no place
 
 
 @pytest.mark.parametrize(

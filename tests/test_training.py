@@ -9,6 +9,7 @@ from itertools import pairwise
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +55,40 @@ def test_training_reaches_a_bottleneck():
     # Control: nothing but the ridge removes directions.
     free = bn.train(bn.init(jax.random.key(4), 20, 20, 20, 10), task.X, task.Y, 0.0)
     assert bn.bottleneck_rank(free.net, task.X).rank > 5
+
+
+def test_adam_alone_stalls_above_the_bottleneck():
+    """The chapter's claim in small: usual settings leave Adam at more norm and a higher rank, and L-BFGS goes on."""
+    task = bn.tasks.latent_task(jax.random.key(3), 60, rank=1)
+    start = bn.init(jax.random.key(4), 20, 20, 20, 10)
+    ridge, steps = 0.003, 1000
+
+    def objective(parameters):
+        h = task.X
+        for i, (W, b) in enumerate(parameters):
+            h = h @ W.T + b[None]
+            h = jnp.maximum(h, 0) if i < start.depth - 1 else h
+        squares = sum(jnp.sum(a**2) for a in jax.tree.leaves(parameters))
+        return jnp.mean(jnp.sum((h - task.Y) ** 2, axis=1)) + ridge * squares
+
+    adam = optax.adam(optax.warmup_cosine_decay_schedule(0.0, 1e-3, steps // 10, steps, 1e-6))
+
+    @jax.jit
+    def step(parameters, state):
+        updates, state = adam.update(jax.grad(objective)(parameters), state)
+        return optax.apply_updates(parameters, updates), state
+
+    parameters = [(jnp.asarray(W), jnp.asarray(b)) for W, b in start.layers]
+    state = adam.init(parameters)
+    with jax.numpy_dtype_promotion("standard"):
+        for _ in range(steps):
+            parameters, state = step(parameters, state)
+    stalled = bn.from_layers(parameters)
+    trained = bn.train(start, task.X, task.Y, ridge)
+    continued = bn.train(stalled, task.X, task.Y, ridge, first_order_steps=0)
+    assert objective(parameters) > 1.05 * trained.objective
+    assert bn.bottleneck_rank(stalled, task.X).rank > bn.bottleneck_rank(trained.net, task.X).rank == 1
+    assert continued.objective < 0.95 * objective(parameters)
 
 
 @pytest.mark.parametrize(("flat", "rounds"), [(float("inf"), 1), (0.0, 3)])

@@ -233,6 +233,38 @@ def test_the_stored_diagrams(name):
     assert set(decided.values()) == ({1, 2} if name == "phase-points" else {0, 1, 2, 3})
 
 
+def test_what_a_third_dimension_saves_tells_where_it_pays():
+    """Compute the chapter's measurements anew, from objectives alone, and find the ones of the ledger."""
+    records = json.loads((ROOT / "results" / "phase-ridges.json").read_text(encoding="utf-8"))["records"]
+    least = {}
+    for r in records:
+        at = least.setdefault((r["ridge"], r["seed"], r["depth"]), {0: np.inf})
+        rank = min(r["learned_rank"], 3)
+        at[rank] = min(at.get(rank, np.inf), r["objective"])
+        at[0] = min(at[0], r["variance"] + r["mean"] * r["ridge"] / (1 + r["ridge"]))
+    best = {where: min(at, key=at.get) for where, at in least.items()}
+    # With three dimensions a layer costs one more, and that is no part of what they save.
+    saved = {
+        (ridge, seed): (at[2] - at[3]) / ridge + 8
+        for (ridge, seed, L), at in least.items()
+        if L == 8 and {2, 3} <= {*at}
+    }
+    calls = [(best[*where, L] == 3, S / L) for where, S in saved.items() for L in (6, 12)]
+    found = {
+        "saved": np.median(list(saved.values())),
+        "predicted": np.mean([pays == (share > 1) for pays, share in calls]),
+        "wrong": np.mean([pays == (share > 2) for pays, share in calls]),
+        "deep": np.mean([rank < 3 for (_, _, L), rank in best.items() if L >= 24]),
+    }
+    claim = bn.claims.load()["extra-rank"]
+    *measured, note = claim.measured.split(", ")
+    assert note == f"{len(saved)} pairs of networks"
+    assert measured == [f"{found[name]:.4g}" for name in claim.checks]
+    assert 4 <= found["saved"] <= 10
+    assert found["predicted"] >= 0.85 > 0.8 >= found["wrong"]
+    assert found["deep"] >= 0.9
+
+
 def test_constants_are_priced_exactly():
     """The best constant with a short bias costs variance + ridge/(1 + ridge) |mean|²."""
     rng = np.random.default_rng(3)
