@@ -38,6 +38,7 @@ from .spectra import (
     nonlinearity_ratio,
     pseudo_determinant,
     representation_singular_values,
+    singular_values,
     weight_singular_values,
 )
 from .stationarity import Stationarity, stationarity, stationary_point

@@ -1,37 +1,38 @@
 """The bottleneck theorem and the tangent-kernel bound as certificates: both sides, for any network and input."""
 
-from functools import partial
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from . import _checks, _svd
 from .costs import squared_norm
-from .networks import Layer, Network, activations, fold_layers, jacobian, slopes
+from .networks import Network, activations, jacobian, slopes
 from .ntk import input_weights, ntk_trace
 
 
 class BottleneckCertificate(NamedTuple):
-    """Hold what ``bottleneck_certificate`` returns; a leading axis N is there when the input was a batch."""
+    """Hold what ``bottleneck_certificate`` returns; leading axes are N for a batch, (E, N) for an ensemble."""
 
-    lhs: Array
-    rhs: Array
-    frames: tuple[Array, Array, Array]
-    per_layer: Array
-    stretches: Array
+    lhs: Any
+    rhs: Any
+    frames: tuple[Any, Any, Any]
+    per_layer: Any
+    stretches: Any
 
 
 class NTKCertificate(NamedTuple):
-    """Hold what ``ntk_certificate`` returns; a leading axis N is there when the input was a batch."""
+    """Hold what ``ntk_certificate`` returns; leading axes are N for a batch, (E, N) for an ensemble."""
 
-    trace: Array
-    bound: Array
+    trace: Any
+    bound: Any
 
 
 @_checks.float64
-def bottleneck_certificate(net: Network, x: Any, k: int) -> BottleneckCertificate:
+def bottleneck_certificate(net: Network, x: Any, k: int, *, any_rank: bool = False) -> BottleneckCertificate:
     r"""Return both sides of the bottleneck theorem in the weights, with the frames that prove it.
 
     .. math:: \sum_{l=1}^L \|W_l-V_lV_{l-1}^T\|_F^2+\|b_l\|^2 \;\le\; \|\theta\|^2-Lk-2\log|J(x)|_k
@@ -41,16 +42,18 @@ def bottleneck_certificate(net: Network, x: Any, k: int) -> BottleneckCertificat
     ``stretches``, the singular values of D_l W_l V_{l-1}.
 
     Args:
-        net: any network.
-        x: one input (d_in,) or a batch (N, d_in); each input has its own frames.
+        net: any network, or an ensemble: E networks of one shape whose arrays are stacked along a leading axis.
+        x: one input (d_in,) or a batch (N, d_in); each input has its own frames. For an ensemble (E, N, d_in).
         k: number of singular values, at most the numerical rank of every J(x).
+        any_rank: accept inputs whose J(x) has a lower rank; the right side is infinite there, up to rounding.
 
     Returns:
         ``lhs``, ``rhs`` (scalars); ``frames = (V_0, V_1..V_{L-1} stacked, V_L)`` of shapes (d_in, k),
         (L-1, width, k), (d_out, k); ``per_layer``, the L terms of the left side; ``stretches`` (L, k).
 
     Raises:
-        ValueError: k above min(d_in, d_out) or above the numerical rank of some J(x), or bad inputs.
+        ValueError: k above min(d_in, d_out) or above the numerical rank of some J(x), bad inputs, or a call
+            inside of jit, vmap or grad.
 
     Example:
         >>> from bnlib import from_layers
@@ -61,21 +64,33 @@ def bottleneck_certificate(net: Network, x: Any, k: int) -> BottleneckCertificat
     Source: theory id weights-theorem.
     """
     x, X, k = _batch_and_rank(net, x, k)
-    _, s, Vt = jnp.linalg.svd(jacobian(net, X), full_matrices=False)
-    ranks = jnp.sum(s > _svd.tolerance(s, (net.d_out, net.d_in), net.depth), axis=-1)
-    if not _checks.is_traced(ranks) and int(jnp.min(ranks)) < k:
-        worst = int(jnp.argmin(ranks))
-        raise ValueError(f"k is {k}, but at input {worst} the Jacobian has numerical rank {int(ranks[worst])}.")
-    rhs = squared_norm(net) - net.depth * k - 2.0 * jnp.sum(jnp.log(s[:, :k]), axis=-1)
-    result = _polar_chain(net, activations(net, X).pre, jnp.swapaxes(Vt[:, :k], 1, 2))
-    result = BottleneckCertificate(jnp.sum(result.per_layer, axis=-1), rhs, *result)
+    J, pre, norm = _each(net, lambda net, X: (jacobian(net, X), activations(net, X).pre, squared_norm(net)), X)
+    _, s, Vt = _svd.svd(J)
+    ranks = np.sum(s > _svd.tolerance(s, (net.d_out, net.d_in), net.depth), axis=-1)
+    if not any_rank and np.min(ranks) < k:
+        worst = np.unravel_index(np.argmin(ranks), ranks.shape)
+        at = ", ".join(map(str, worst))
+        raise ValueError(f"k is {k}, but at input {at} the Jacobian has numerical rank {int(ranks[worst])}.")
+    rhs = np.asarray(norm)[..., None] - net.depth * k - 2.0 * np.asarray(jnp.sum(jnp.log(s[..., :k]), axis=-1))
+    frames, per_layer, stretches = _polar_chain(net, np.asarray(slopes(net, pre)), np.swapaxes(Vt[..., :k, :], -1, -2))
+    result = BottleneckCertificate(np.sum(per_layer, axis=-1), rhs, frames, per_layer, stretches)
     return jax.tree.map(lambda a: a[0], result) if x.ndim == 1 else result
 
 
 def _batch_and_rank(net: Network, x: Any, k: int) -> tuple[Array, Array, int]:
     """Return the input as given, as a batch, and k, or raise ValueError."""
+    _svd.untraced(net, x)
     x = _checks.floating("x", x)
-    X = _checks.points("x", jnp.atleast_2d(x), net.d_in)
+    if net.last[0].ndim == 2:
+        X = _checks.points("x", jnp.atleast_2d(x), net.d_in)
+    elif x.ndim == 3 and len(x) == len(net.last[0]):
+        _checks.points("x", x.reshape(-1, x.shape[2]), net.d_in)
+        X = x
+    else:
+        raise ValueError(
+            f"For an ensemble of {len(net.last[0])} networks x must have shape ({len(net.last[0])}, N, {net.d_in}), "
+            f"but its shape is {x.shape}."
+        )
     k = _checks.integer("k", k, 1)
     if k > min(net.d_in, net.d_out):
         raise ValueError(
@@ -84,30 +99,32 @@ def _batch_and_rank(net: Network, x: Any, k: int) -> tuple[Array, Array, int]:
     return x, X, k
 
 
-class _Chain(NamedTuple):
-    frames: tuple[Array, Array, Array]
-    per_layer: Array
-    stretches: Array
+def _each(net: Network, measure: Callable, X: Array) -> Any:
+    """Evaluate a network, or each one of an ensemble."""
+    return measure(net, X) if net.last[0].ndim == 2 else jax.vmap(measure)(net, X)
 
 
-@jax.jit
-@partial(jax.vmap, in_axes=(None, 1, 0))
-def _polar_chain(net: Network, pre: Array, V0: Array) -> _Chain:
-    """Run V_l = polar(D_l W_l V_{l-1}) through the layers, for each input of a batch."""
+def _stacks(net: Network) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the layers with an axis for the inputs: W (..., 1, rows, columns) and b (..., 1, rows)."""
+    pairs = [net.last]
+    if net.first is not None and net.hidden is not None:
+        W, b = net.hidden
+        pairs = [net.first, *((W[..., i, :, :], b[..., i, :]) for i in range(net.depth - 2)), net.last]
+    return [(np.asarray(W)[..., None, :, :], np.asarray(b)[..., None, :]) for W, b in pairs]
 
-    def step(V: Array, layer: Layer, z: Array | None) -> tuple[Array, tuple[Array, Array, Array]]:
-        W, b = layer
-        M = W @ V if z is None else slopes(net, z)[:, None] * (W @ V)
-        U, p, Qt = jnp.linalg.svd(M, full_matrices=False)
-        V_next = U @ Qt
-        return V_next, (V_next, jnp.sum((W - V_next @ V.T) ** 2) + jnp.sum(b**2), p)
 
-    V, hidden = fold_layers(step, V0, net, pre)
-    V_last, (_, delta, p) = step(V, net.last, None)
-    if hidden is None:
-        return _Chain((V0, jnp.zeros((0, *V0.shape)), V_last), delta[None], p[None])
-    frames, deltas, ps = hidden
-    return _Chain((V0, frames, V_last), jnp.append(deltas, delta), jnp.concatenate([ps, p[None]]))
+def _polar_chain(net: Network, D: np.ndarray, V: np.ndarray) -> tuple:
+    """Run V_l = polar(D_l W_l V_{l-1}) through the layers, with D (..., L-1, N, width) and V_0 (..., N, d_in, k)."""
+    frames, per_layer, stretches = [V], [], []
+    for i, (W, b) in enumerate(_stacks(net)):
+        M = W @ V if i == net.depth - 1 else D[..., i, :, :, None] * (W @ V)
+        U, p, Qt = _svd.svd(M)
+        before, V = V, U @ Qt
+        frames.append(V)
+        per_layer.append(np.sum((W - V @ np.swapaxes(before, -1, -2)) ** 2, axis=(-2, -1)) + np.sum(b**2, axis=-1))
+        stretches.append(p)
+    hidden = np.stack(frames[1:-1], axis=-3) if net.depth > 1 else np.zeros((*V.shape[:-2], 0, *frames[0].shape[-2:]))
+    return (frames[0], hidden, V), np.stack(per_layer, axis=-1), np.stack(stretches, axis=-2)
 
 
 @_checks.float64
@@ -118,16 +135,16 @@ def ntk_certificate(net: Network, x: Any, k: int, *, balanced: bool = False) -> 
               e^{-(\sum_{m\le l}\|W_m\|_F^2-kl)/k}
 
     Args:
-        net: any network.
-        x: one input (d_in,) or a batch (N, d_in).
+        net: any network, or an ensemble: E networks of one shape whose arrays are stacked along a leading axis.
+        x: one input (d_in,) or a batch (N, d_in); for an ensemble (E, N, d_in).
         k: number of singular values; inputs whose Jacobian has lower rank get the trivial bound 0, up to rounding.
         balanced: use the exponent :math:`-(\|\theta\|^2-Lk)\,l/(kL)`, which is valid for balanced networks only.
 
     Returns:
-        ``trace`` and ``bound``, scalars or of shape (N,).
+        ``trace`` and ``bound``, scalars or of shape (N,), (E, N) for an ensemble.
 
     Raises:
-        ValueError: k above min(d_in, d_out), or bad inputs.
+        ValueError: k above min(d_in, d_out), bad inputs, or a call inside of jit, vmap or grad.
 
     Example:
         >>> from bnlib import from_layers
@@ -138,16 +155,19 @@ def ntk_certificate(net: Network, x: Any, k: int, *, balanced: bool = False) -> 
     Source: theory id ntk-bound.
     """
     x, X, k = _batch_and_rank(net, x, k)
-    trace = ntk_trace(net, X)
-    layer = jnp.arange(1, net.depth + 1, dtype=trace.dtype)
+    trace, weights, norm, J = _each(
+        net, lambda net, X: (ntk_trace(net, X), input_weights(net, X), squared_norm(net), jacobian(net, X)), X
+    )
+    layer = np.arange(1, net.depth + 1)
     if balanced:
-        exponent = (squared_norm(net) - net.depth * k) * layer / (k * net.depth)
+        exponent = (np.asarray(norm)[..., None] - net.depth * k) * layer / (k * net.depth)
     else:
-        exponent = (jnp.cumsum(jnp.stack([jnp.sum(W**2) for W, _ in net.layers])) - k * layer) / k
-    s = jnp.linalg.svd(jacobian(net, X), compute_uv=False)[:, :k]
+        squares = np.stack([np.sum(W**2, axis=(-2, -1))[..., 0] for W, _ in _stacks(net)], axis=-1)
+        exponent = (np.cumsum(squares, axis=-1) - k * layer) / k
+    s = _svd.values(J)[..., :k]
     positive = jnp.all(s > 0, axis=-1)
     geometric_mean = jnp.exp(2.0 * jnp.mean(jnp.log(jnp.where(s > 0, s, 1.0)), axis=-1))
-    weighted = jnp.sum(input_weights(net, X) * jnp.exp(-exponent)[None, :], axis=-1)
+    weighted = jnp.sum(weights * np.exp(-exponent)[..., None, :], axis=-1)
     bound = jnp.where(positive, k * geometric_mean * weighted, 0.0)
     result = NTKCertificate(trace, bound)
     return jax.tree.map(lambda a: a[0], result) if x.ndim == 1 else result

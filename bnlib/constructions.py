@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from . import _checks, _svd
-from .networks import Network, activations, apply, from_layers
+from . import _checks, _rounding, _svd
+from .networks import Network, activations_by_rows, apply, from_layers
 
 
 def linear_network(A: Any, depth: int, *, domain: Any = None) -> Network:
@@ -44,7 +44,7 @@ def linear_network(A: Any, depth: int, *, domain: Any = None) -> Network:
 @_checks.float64
 def _linear_network(A: Any, depth: int, domain: Any) -> Network:
     A = _checks.matrix("A", A)
-    U, s, Vt = jnp.linalg.svd(A, full_matrices=False)
+    U, s, Vt = _svd.svd(A)
     rank = max(1, int(jnp.sum(s > _svd.tolerance(s, A.shape)[0])))
     U, s, Vt = U[:, :rank], s[:rank], Vt[:rank]
     frames = [Vt.T]
@@ -119,7 +119,7 @@ def deepen(net: Network, depth: int, *, rank: int | None = None, X: Any = None) 
         rank = _checks.integer("rank", rank, 1)
         if X is None or rank > net.width:
             raise ValueError(f"Inserting layers of rank {rank} needs inputs X and a width of at least {rank}.")
-        _, s, Vt = _checks.on_host(tuple(jnp.linalg.svd(activations(net, X).post, full_matrices=False)))
+        _, s, Vt = _svd.svd(_svd.triangle(acts.post for acts in activations_by_rows(net, X)))
         beyond = s[:, rank] if rank < s.shape[1] else np.zeros(len(s), s.dtype)
         after = int(np.argmin(beyond / np.where(s[:, 0] > 0, s[:, 0], 1.0)))
         inserted = Vt[after, :rank].T @ Vt[after, :rank]
@@ -161,10 +161,11 @@ def compose(f: Network, g: Network, *, shift: Any = None, domain: Any = None) ->
     _checks.finite("shift", s)
     if domain is not None and slope < 1.0:
         codes = np.asarray(apply(g, domain)) + s[None, :]
-        if (least := float(codes.min())) < -1e-12 * float(np.abs(codes).max()):
+        if (least := float(codes.min())) < -4096 * float(jnp.finfo(codes.dtype).eps * np.abs(codes).max()):
             raise ValueError(
-                f"g(domain) + shift is not positive: coordinate {int(np.argmin(codes.min(axis=0)))} goes down to "
-                f"{least:.3g}, and the ReLU between g and f would cut it off. A larger shift, at its price, avoids it."
+                f"g(domain) + shift is not positive: at row {int(np.argmin(codes.min(axis=1)))} its coordinate "
+                f"{int(np.argmin(codes.min(axis=0)))} goes down to {least:.3g}, and the ReLU between g and f would cut "
+                "it off. A larger shift, at its price, avoids it."
             )
     *before, (Wg, bg) = _checks.on_host(g).layers
     (Wf, bf), *behind = _checks.on_host(f).layers
@@ -281,7 +282,7 @@ def balance(net: Network, *, tolerance: float = 1e-12, max_steps: int = 100) -> 
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # then the tolerance is not reached
         for count in range(max_steps + 1):
             if np.max(np.abs(balance_residual(even))) <= tolerance * np.max(_incoming(even)):
-                return jax.tree.map(lambda a: jnp.asarray(a.astype(dtype)), even)
+                return _rounding.elsewhere(jax.tree.map(lambda a: jnp.asarray(a.astype(dtype)), even))
             if count < max_steps:
                 even = _step(even)
     raise RuntimeError(f"Balancing did not reach the tolerance {tolerance} in {max_steps} Newton steps.")
@@ -411,12 +412,7 @@ def padded(h: Network, g: Network, depth: int, *, domain: Any, shift: Any = None
     depth = _checks.integer("depth", depth, g.depth + h.depth)
     code = np.asarray(apply(g, _checks.points("domain", domain, g.d_in)))
     s = np.maximum(0.0, -code.min(axis=0)) if shift is None else shift
-    layers: list[Any] = _checks.on_host(compose(h, g, shift=s)).layers
-    if np.any(bad := np.min(code + np.asarray(s)[None, :], axis=1) < 0):
-        raise ValueError(
-            f"The shifted code g(x) + s is negative at row {int(np.argmax(bad))} of the domain, where a ReLU would cut "
-            "it off: the image of the domain must lie in the positive orthant."
-        )
+    layers: list[Any] = _checks.on_host(compose(h, g, shift=s, domain=domain)).layers
     W, b = layers[g.depth - 1]
     carry = np.diag((np.any(W != 0, axis=1) | (b != 0)).astype(W.dtype))
     layers[g.depth : g.depth] = [(carry, np.zeros_like(b))] * (depth - len(layers))

@@ -1,11 +1,13 @@
 """The price of a function in parameter norm: upper bounds, lower bounds and what they certify."""
 
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from . import _checks, _svd
-from .networks import Network, apply, jacobian
+from .networks import Network, apply, by_rows, jacobian
 
 
 def squared_norm(net: Network) -> Any:
@@ -47,7 +49,7 @@ def schatten(A: Any, p: float) -> float:
     if not p > 0:
         raise ValueError(f"p must be positive, but it is {p!r}.")
     A = _checks.matrix("A", A)
-    return float(jnp.sum(_svd.powers(jnp.linalg.svd(A, compute_uv=False), p, A.shape)))
+    return float(jnp.sum(_svd.powers(_svd.values(A), p, A.shape)))
 
 
 def linear_cost(A: Any, depth: int) -> float:
@@ -82,13 +84,17 @@ def linear_expansion(A: Any) -> tuple[float, float, float]:
 
     Source: theory id linear-expansion.
     """
-    A = _checks.matrix("A", A)
-    rank, gap, decided = _svd.numerical_rank(A)
+    return _expansion(_checks.matrix("A", A))
+
+
+def _expansion(A: Any, size: float | None = None) -> tuple[float, float, float]:
+    """Return the expansion of a matrix whose rounding is relative to its largest singular value, or to ``size``."""
+    rank, gap, decided = _svd.numerical_rank(A, size)
     if not decided:
         raise ValueError(
             f"The rank of A is undecided: its smallest singular value kept is only {gap:.1f} times what is dropped."
         )
-    logs = jnp.log(jnp.linalg.svd(A, compute_uv=False)[:rank])
+    logs = jnp.log(_svd.values(A)[:rank])
     return float(rank), float(2 * jnp.sum(logs)), float(2 * jnp.sum(logs**2))
 
 
@@ -120,7 +126,10 @@ def subadditivity(A: Any, B: Any, operation: str) -> tuple[float, float]:
     adding = operation == "add"
     if A.shape != B.shape if adding else A.shape[1] != B.shape[0]:
         raise ValueError(f"A and B have shapes {A.shape} and {B.shape}, which do not {operation}.")
-    (ra, a1, a2), (rb, b1, b2), (rc, c1, c2) = map(linear_expansion, (A, B, A + B if adding else A @ B))
+    # Where terms cancel, the rounding of the result is as large as they were.
+    C, size = (A + B, abs(A) + abs(B)) if adding else (A @ B, abs(A) @ abs(B))
+    (ra, a1, a2), (rb, b1, b2) = map(linear_expansion, (A, B))
+    rc, c1, c2 = _expansion(C, float(_svd.values(size)[0]))
     if adding and rc != ra + rb:
         raise ValueError(
             f"The ranks do not add: A and B have ranks {ra:.0f} and {rb:.0f}, but A + B has rank {rc:.0f}."
@@ -148,9 +157,10 @@ def lower_bound(net: Network, X: Any) -> float:
 
     Source: theory id schatten-bound.
     """
-    J = jacobian(net, _checks.points("X", X, net.d_in))
-    s = jnp.linalg.svd(J, compute_uv=False)
-    return net.depth * float(jnp.max(jnp.sum(_svd.powers(s, 2.0 / net.depth, J.shape, net.depth), axis=-1)))
+    blocks = map(partial(jacobian, net), by_rows(_checks.points("X", X, net.d_in)))
+    s = np.concatenate([_svd.values(J) for J in blocks])
+    terms = jnp.sum(_svd.powers(s, 2.0 / net.depth, (net.d_out, net.d_in), net.depth), axis=-1)
+    return net.depth * float(jnp.max(terms))
 
 
 @_checks.float64
@@ -207,7 +217,7 @@ def r1_bracket(net: Network, X: Any, rank: int, *, target: Any = None) -> tuple[
                 "is piecewise linear with finitely many pieces; another function can only be approximated by one."
             )
     J = jacobian(net, X)
-    s = jnp.linalg.svd(J, compute_uv=False)
+    s = _svd.values(J)
     ranks = jnp.sum(s > _svd.tolerance(s, J.shape, net.depth), axis=-1)
     if (most := int(jnp.max(ranks))) != k:
         raise ValueError(f"The rank is given as {k}, but the Jacobian at the inputs X has rank up to {most}.")

@@ -19,7 +19,7 @@ import numpy as np
 from jax import lax
 from scipy.special import erf  # JAX requires SciPy, so it is always there
 
-from . import _checks
+from . import _checks, _rounding
 from .wide_kernels import ACTIVATIONS as ACTIVATIONS
 from .wide_kernels import Wide, _covariances, _recursion, _square, kernels
 from .wide_kernels import dual as dual
@@ -70,7 +70,7 @@ def bottleneck(kernel: Any, d: int, rng: np.random.Generator, *, beyond: bool = 
         root = np.linalg.cholesky(kernel + JITTER * np.trace(kernel) / len(kernel) * np.eye(len(kernel)))
     except np.linalg.LinAlgError as error:
         raise ValueError("The kernel must be positive semidefinite, but it has a negative eigenvalue.") from error
-    return root @ rng.normal(size=(len(kernel), d))
+    return _rounding.elsewhere(root @ rng.normal(size=(len(kernel), d)))
 
 
 class Carrier(Protocol):
@@ -133,7 +133,7 @@ class WideLayer:
         d, width = _checks.integer("d", d, 1), _checks.integer("width", width, 1)
         U, v = rng.normal(size=(width, d)), rng.normal(size=(width, _checks.integer("outputs", outputs, 1)))
         b = rng.normal(size=width) if net.sigma_b else np.zeros(width)
-        return cls(net, U.astype(dtype), v.astype(dtype), b.astype(dtype))
+        return cls(net, *_rounding.elsewhere((U.astype(dtype), v.astype(dtype), b.astype(dtype))))
 
     def __call__(self, Z: np.ndarray) -> np.ndarray:
         """Return the values (n, C) at points (n, d)."""

@@ -1,13 +1,13 @@
 """What hidden layers keep of the input: variance along group orbits, principal components, decoded quantities."""
 
+from collections.abc import Iterator
 from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
-from . import _checks
-from .networks import Network, activations, apply
+from . import _checks, _svd
+from .networks import Network, activations, activations_by_rows, apply
 
 # Standard deviation, relative to that of the first component, below which a component counts as rounding.
 RESOLUTION = 1e-6
@@ -90,17 +90,22 @@ def principal_components(net: Network, X: Any, k: int, at: Any = None) -> Compon
     X = _checks.points("X", X, net.d_in)
     if (k := _checks.integer("k", k, 1)) > net.width:
         raise ValueError(f"k is {k}, but the width is {net.width}.")
-    A = activations(net, X).post
-    mean = A.mean(axis=1, keepdims=True)
+    mean = sum(A.sum(axis=1, keepdims=True) for A in _hidden(net, X)) / len(X)
     # Eigenvectors of the covariance: there may be far more points than neurons.
-    values, vectors = jnp.linalg.eigh(jnp.swapaxes(A - mean, 1, 2) @ (A - mean) / A.shape[1])
+    covariance = sum(np.swapaxes(A - mean, 1, 2) @ (A - mean) for A in _hidden(net, X)) / len(X)
+    values, vectors = _svd.eigh(covariance)
     values, vectors = values[:, ::-1].clip(0), vectors[:, :, ::-1]
     total = values.sum(axis=1, keepdims=True)
-    B = A if at is None else activations(net, _checks.points("at", at, net.d_in)).post
+    at = X if at is None else _checks.points("at", at, net.d_in)
     return Components(
-        np.asarray((B - mean) @ vectors[:, :, :k]),
-        np.asarray(jnp.where(total > 0, values[:, :k] / jnp.where(total > 0, total, 1.0), 0.0)),
+        np.concatenate([(B - mean) @ vectors[:, :, :k] for B in _hidden(net, at)], axis=1),
+        np.divide(values[:, :k], total, out=np.zeros_like(values[:, :k]), where=total > 0),
     )
+
+
+def _hidden(net: Network, X: Any) -> Iterator[np.ndarray]:
+    """Yield the hidden representations (L-1, n, width) of blocks of n inputs."""
+    return (np.asarray(acts.post) for acts in activations_by_rows(net, X))
 
 
 @_checks.float64

@@ -5,7 +5,7 @@ changes neither the function nor the norm), so that ``lax.scan`` runs over depth
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from . import _checks
+from . import _checks, _rounding, _svd
 
 Layer = tuple[jax.Array, jax.Array]
+ROWS = 2048
 
 
 @partial(
@@ -131,7 +132,7 @@ def from_layers(layers: Sequence[tuple[Any, Any]], *, negative_slope: float = 0.
             )
         _checks.finite(f"b of layer {i}", b)
         bs.append(b.astype(dtype))
-    Ws = [W.astype(dtype) for W in Ws]
+    Ws, bs = _rounding.elsewhere(([W.astype(dtype) for W in Ws], bs))
     if len(Ws) == 1:
         return Network(None, None, (jnp.asarray(Ws[0]), jnp.asarray(bs[0])), float(negative_slope))
     width = max(W.shape[0] for W in Ws[:-1])
@@ -186,15 +187,22 @@ def init(
     if scheme not in ("orthogonal", "he"):
         raise ValueError(f"scheme must be 'orthogonal' or 'he', but it is {scheme!r}.")
     dtype = jnp.result_type(float) if dtype is None else dtype
-    draw = (
-        jax.nn.initializers.orthogonal(gain)
-        if scheme == "orthogonal"
-        else jax.nn.initializers.variance_scaling(gain**2, "fan_in", "normal", in_axis=-1, out_axis=-2)
-    )
+    draw = _orthogonal if scheme == "orthogonal" else _independent
     shapes = [(width, d_in)] + [(width, width)] * (depth - 2) + [(d_out, width)] if depth > 1 else [(d_out, d_in)]
     keys = jax.random.split(key, depth)
-    layers = [(draw(k, s, dtype), jnp.zeros(s[0], dtype)) for k, s in zip(keys, shapes, strict=True)]
+    layers = [(gain * draw(k, s, dtype), jnp.zeros(s[0], dtype)) for k, s in zip(keys, shapes, strict=True)]
     return from_layers(layers, negative_slope=negative_slope)
+
+
+def _orthogonal(key: jax.Array, shape: tuple[int, int], dtype: Any) -> Any:
+    """Draw a matrix with orthonormal rows or columns, from the uniform distribution on these."""
+    Q, R = _svd.qr(jax.random.normal(key, (max(shape), min(shape)), dtype))
+    Q = Q * jnp.sign(jnp.diagonal(R))[None, :]
+    return Q.T if shape[0] < shape[1] else Q
+
+
+def _independent(key: jax.Array, shape: tuple[int, int], dtype: Any) -> jax.Array:
+    return jax.nn.initializers.variance_scaling(1.0, "fan_in", "normal", in_axis=-1, out_axis=-2)(key, shape, dtype)
 
 
 def fold_layers(step: Callable[..., Any], carry: Any, net: Network, extras: Any = None) -> tuple[Any, Any]:
@@ -298,6 +306,16 @@ def _activations(net: Network, X: jax.Array) -> Activations:
     h, both = fold_layers(step, X, net)
     pre, post = both if both is not None else (jnp.zeros((0, len(X), net.width), X.dtype),) * 2
     return Activations(pre, post, affine(net.last, h))
+
+
+def by_rows(X: Any) -> Iterator[Any]:
+    """Yield inputs in blocks of at most ROWS, so that no more than a block's activations are held at a time."""
+    return (X[start : start + ROWS] for start in range(0, len(X), ROWS))
+
+
+def activations_by_rows(net: Network, X: Any) -> Iterator[Activations]:
+    """Yield the activations of inputs X of shape (N, d_in) in blocks of at most ROWS inputs."""
+    return (activations(net, block) for block in by_rows(_checks.points("X", X, net.d_in)))
 
 
 def jacobian(net: Network, x: Any) -> jax.Array:

@@ -246,7 +246,7 @@ def report(net: Any, X: Any) -> Report:
 def _least_rank(net: Network, X: Any) -> int:
     """Return the lowest numerical rank of a Jacobian, as ``bottleneck_certificate`` counts it."""
     J = jacobian(net, X)
-    s = jnp.linalg.svd(J, compute_uv=False)
+    s = _svd.values(J)
     return int(jnp.min(jnp.sum(s > _svd.tolerance(s, J.shape, net.depth), axis=-1)))
 
 

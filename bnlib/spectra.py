@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import _checks, _svd
-from .networks import Network, activations
+from .networks import Network, activations_by_rows
 
 
 class BottleneckRank(NamedTuple):
@@ -16,6 +16,33 @@ class BottleneckRank(NamedTuple):
     rank: int
     gap: float
     decided: bool
+
+
+def singular_values(A: Any) -> np.ndarray:
+    """Return the singular values of a matrix, or of a stack of matrices, decreasing.
+
+    They come from NumPy's LAPACK: JAX's own are NaN for some finite matrices of low rank with tiny columns.
+
+    Args:
+        A: (..., m, n).
+
+    Returns:
+        (..., min(m, n)), in the type of A.
+
+    Raises:
+        ValueError: NaN or infinity, no matrix, or a call inside of jit, vmap or grad.
+
+    Example:
+        >>> singular_values([[3.0, 4.0], [0.0, 0.0]]).tolist()
+        [5.0, 0.0]
+
+    Source: bnlib.
+    """
+    A = _checks.floating("A", A)
+    if A.ndim < 2 or 0 in A.shape[-2:]:
+        raise ValueError(f"A must be a non-empty matrix or a stack of such, but its shape is {A.shape}.")
+    _checks.finite("A", A)
+    return _svd.values(A)
 
 
 @_checks.float64
@@ -32,7 +59,7 @@ def weight_singular_values(net: Network) -> np.ndarray:
 
     Source: theory id weights-corollary.
     """
-    rows = [np.asarray(jnp.linalg.svd(W, compute_uv=False)) for W in _stacks(net)]
+    rows = [_svd.values(W) for W in _stacks(net)]
     m = max(s.shape[-1] for s in rows)
     return np.concatenate([np.pad(s, ((0, 0), (0, m - s.shape[-1]))) for s in rows])
 
@@ -65,9 +92,8 @@ def representation_singular_values(net: Network, X: Any, *, pre: bool = False) -
 
     Source: theory id low-dim-features.
     """
-    acts = activations(net, X)
-    A = acts.pre if pre else acts.post
-    return np.asarray(jnp.linalg.svd(A, compute_uv=False)) / np.sqrt(A.shape[1])
+    blocks = (acts.pre if pre else acts.post for acts in activations_by_rows(net, X))
+    return _svd.values(_svd.triangle(blocks)) / np.sqrt(len(X))
 
 
 @_checks.float64
@@ -88,9 +114,8 @@ def nonlinearity_ratio(net: Network, X: Any) -> np.ndarray:
 
     Source: theory id low-dim-features.
     """
-    acts = activations(net, X)
-    change = np.linalg.norm(np.asarray(acts.pre - acts.post), axis=(1, 2))
-    size = np.linalg.norm(np.asarray(acts.pre), axis=(1, 2))
+    parts = ((acts.pre - acts.post, acts.pre) for acts in activations_by_rows(net, X))
+    change, size = np.linalg.norm([[np.linalg.norm(A, axis=(1, 2)) for A in pair] for pair in parts], axis=0)
     return np.divide(change, size, out=np.zeros_like(size), where=size > 0)
 
 
@@ -132,7 +157,7 @@ def rank_of_spectra(weights: np.ndarray, representations: np.ndarray) -> Bottlen
         representations: (L-1, n) from ``representation_singular_values``.
 
     Raises:
-        ValueError: depth below 3, which has no middle.
+        ValueError: depth below 3, which has no middle, or NaN or infinity in a spectrum.
 
     Example:
         >>> rank_of_spectra(np.ones((4, 2)), np.ones((3, 2)))
@@ -142,6 +167,7 @@ def rank_of_spectra(weights: np.ndarray, representations: np.ndarray) -> Bottlen
     """
     if len(weights) < 3:
         raise ValueError(f"The bottleneck rank is read in the middle layers; depth {len(weights)} has none.")
+    _checks.finite("Spectra", weights, representations)
     layers = middle(len(weights))
     s = np.pad(weights, ((0, 0), (0, 1)))[layers]
     counts = np.sum(s > 0.5, axis=1)
@@ -190,5 +216,5 @@ def pseudo_determinant(A: Any, k: int | None = None, *, log: bool = False) -> fl
     k = rank if k is None else _checks.integer("k", k, 1)
     if k > rank:
         raise ValueError(f"k is {k}, but the numerical rank of A is {rank}.")
-    value = float(jnp.sum(jnp.log(jnp.linalg.svd(A, compute_uv=False)[:k])))
+    value = float(jnp.sum(jnp.log(_svd.values(A)[:k])))
     return value if log else float(np.exp(value))

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from . import _checks
+from . import _checks, _rounding
 from .networks import apply, init
 
 
@@ -65,7 +65,7 @@ def latent_task(
     X = _random_features(k_g, Z, d_in)
     Y = _scaled(_random_features(k_h, Z[:, :rank], d_out), rank)
     X = (X - X.mean(0, keepdims=True)) / X.std(0, keepdims=True)
-    return Task(X[:n], Y[:n], X[n:], Y[n:], rank, Z[:n])
+    return _rounding.elsewhere(Task(X[:n], Y[:n], X[n:], Y[n:], rank, Z[:n]))
 
 
 def composed_task(key: Array, n: int, *, rank: int = 4, d: int = 50, n_test: int = 500) -> Task:
@@ -101,7 +101,7 @@ def composed_task(key: Array, n: int, *, rank: int = 4, d: int = 50, n_test: int
     Z = _random_features(k_g, X, rank)
     Z = (Z - Z.mean(0, keepdims=True)) / Z.std(0, keepdims=True)
     Y = _scaled(_random_features(k_h, Z, d), rank)
-    return Task(X[:n], Y[:n], X[n:], Y[n:], rank, Z[:n])
+    return _rounding.elsewhere(Task(X[:n], Y[:n], X[n:], Y[n:], rank, Z[:n]))
 
 
 def symmetry_task(key: Array, n: int, *, n_test: int = 500) -> Task:
@@ -135,7 +135,7 @@ def symmetry_task(key: Array, n: int, *, n_test: int = 500) -> Task:
     X = rotated_pair(s, t, angle)
     Y = jnp.stack([s, t, s * t, 0.7 * jnp.sin(jnp.pi * s), 0.7 * jnp.cos(jnp.pi * t)], axis=1)
     Y = _scaled(Y, 2)
-    return Task(X[:n], Y[:n], X[n:], Y[n:], 2, latent[:n])
+    return _rounding.elsewhere(Task(X[:n], Y[:n], X[n:], Y[n:], 2, latent[:n]))
 
 
 def rotated_pair(s: Array, t: Array, angle: Array) -> Array:
@@ -188,7 +188,7 @@ def two_body_task(key: Array, n: int, *, shape_only: bool = False, n_test: int =
     columns = [v, v**2] if shape_only else [p, q, p * q]
     rank = 1 if shape_only else 2
     Y = _scaled(jnp.stack(columns, axis=1), rank)
-    return Task(X[:n], Y[:n], X[n:], Y[n:], rank, jnp.stack([a, e, angle], axis=1)[:n])
+    return _rounding.elsewhere(Task(X[:n], Y[:n], X[n:], Y[n:], rank, jnp.stack([a, e, angle], axis=1)[:n]))
 
 
 def planets(a: Array, e: Array, angle: Array) -> Array:
@@ -268,7 +268,7 @@ def triple_task(key: Array, n: int, group: str, *, n_test: int = 500) -> Task:
     else:
         rank, columns = 2, [jnp.cos(folds[group] * phi), w]
     Y = _scaled(jnp.concatenate(columns, axis=1), rank)
-    return Task(X[:n], Y[:n], X[n:], Y[n:], rank, phi[:n])
+    return _rounding.elsewhere(Task(X[:n], Y[:n], X[n:], Y[n:], rank, phi[:n]))
 
 
 def _scaled(Y: Array, size: float) -> Array:

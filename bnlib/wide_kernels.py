@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _checks
+from . import _checks, _rounding
 
 ACTIVATIONS = ("erf", "relu")
 FLAT = 1e-14  # share of ab below which ab - c^2 is rounding: the two points are parallel
@@ -182,7 +182,7 @@ def kernels(net: Wide, X: Any, Y: Any = None) -> tuple[np.ndarray, np.ndarray]:
     X = _points("X", X, net)
     Y = X if Y is None else _points("Y", Y, net, X.shape[1])
     k = _recursion(net, *_covariances(net, X, Y))
-    return k.nngp, k.ntk
+    return _rounding.elsewhere((k.nngp, k.ntk))
 
 
 def ntk_gradient(net: Wide, Z: Any, Y: Any) -> np.ndarray:

@@ -145,7 +145,8 @@ def check_linear_cost(build, A, depth, domain=None):
     """Assert that a construction computes A on the domain at exactly the price L sum s^(2/L)."""
     net = build(A, depth)
     X = np.vstack([np.eye(A.shape[1]), -np.ones((1, A.shape[1]))]) if domain is None else domain
-    np.testing.assert_allclose(bn.apply(net, X), X @ A.T, rtol=1e-11, atol=1e-12 * np.abs(A).max() * np.abs(X).max())
+    size = np.abs(A).max() * np.abs(X).max()
+    np.testing.assert_allclose(reference.values(net, X), X @ A.T, rtol=1e-11, atol=1e-12 * size)
     s = reference.singular_values(A)
     price = depth * np.sum(s[s > 1e-9 * s[0]] ** (2 / depth))
     assert reference.squared_norm(net) == pytest.approx(price, rel=1e-12)
@@ -202,6 +203,16 @@ def test_in_three_dimensions_the_ends_do_not_suffice():
     np.testing.assert_allclose(inner, [0.5, -1.5, 0.5], atol=1e-12)
     with pytest.raises(ValueError, match="image of the domain at layer 1"):
         bn.linear_network(A, 2, domain=domain)
+
+
+@pytest.mark.parametrize("size", [1e-14, 1.0, 1e14])
+def test_what_counts_as_negative_is_relative_to_the_domain(size):
+    """A quadrant that is turned fits exactly, up to rounding; a wider cone of any size does not."""
+    turn = np.array([[0.6, -0.8], [0.8, 0.6]])
+    assert bn.linear_network(turn, 4, domain=size * np.eye(2)).negative_slope == 0.0
+    assert bn.linear_network(np.eye(2), 4, domain=size * turn).negative_slope == 0.0
+    with pytest.raises(ValueError, match="not moved into a positive orthant"):
+        bn.linear_network(np.eye(2), 4, domain=size * np.array([[1.0, 0.0], [-0.001, 1.0]]))
 
 
 def without_isometry(A, depth):

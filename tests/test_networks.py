@@ -1,5 +1,7 @@
 """Networks: evaluation, Jacobians, padding, ensembles, and how bad layers are refused."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -125,12 +127,50 @@ def test_vmap_over_an_ensemble(architecture):
         bn.squared_norm,
         lambda net: bn.ntk_trace(net, X),
         lambda net: bn.ntk(net, X),
-        lambda net: bn.bottleneck_certificate(net, jnp.asarray(X), 1).lhs,
-        lambda net: bn.ntk_certificate(net, jnp.asarray(X), 1).bound,
     ):
         together = jax.vmap(fn)(ensemble)
         for alone, member in zip(together, members, strict=True):
             np.testing.assert_allclose(alone, fn(member), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("architecture", [ARCHITECTURES[0], ARCHITECTURES[1], ARCHITECTURES[4]])
+def test_certificates_of_an_ensemble(architecture):
+    depth, d_in, d_out, slope = architecture
+    rngs = [np.random.default_rng(seed) for seed in range(3)]
+    widths = [d_in, *[5] * (depth - 1), d_out]
+    members = [bn.from_layers(pad(random_layers(rng, widths)), negative_slope=slope) for rng in rngs]
+    ensemble = jax.tree.map(lambda *a: jnp.stack(a), *members)
+    X = np.random.default_rng(9).normal(size=(3, POINTS, d_in))
+    for fn in (
+        lambda net, X: bn.bottleneck_certificate(net, X, 1, any_rank=True),
+        lambda net, X: bn.ntk_certificate(net, X, 1),
+        lambda net, X: bn.ntk_certificate(net, X, 1, balanced=True),
+    ):
+        together = fn(ensemble, X)
+        for i, member in enumerate(members):
+            jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-10, atol=1e-12), fn(member, X[i]),
+                         jax.tree.map(lambda a, i=i: a[i], together))  # fmt: skip
+    with pytest.raises(ValueError, match=rf"ensemble of 3 networks x must have shape \(3, N, {d_in}\)"):
+        bn.bottleneck_certificate(ensemble, X[:2], 1)
+
+
+def test_a_lower_rank_makes_the_right_side_infinite_when_asked_for():
+    net = bn.from_layers([([[0.0]], [1.0]), ([[1.0]], None)])
+    with pytest.raises(ValueError, match="at input 0 the Jacobian has numerical rank 0"):
+        bn.bottleneck_certificate(net, np.ones((1, 1)), 1)
+    assert bn.bottleneck_certificate(net, np.ones((1, 1)), 1, any_rank=True).rhs[0] == np.inf
+
+
+def test_decompositions_are_refused_in_compiled_programs():
+    net = fixed_net()
+    for call in (
+        lambda X: bn.bottleneck_certificate(net, X, 1).lhs,
+        lambda X: bn.ntk_certificate(net, X, 1).bound,
+        lambda X: bn.singular_values(X),
+    ):
+        for how, X in ((jax.jit, FIXED_X), (jax.vmap, FIXED_X[None])):
+            with pytest.raises(ValueError, match="outside of jit, vmap and grad"):
+                how(call)(jnp.asarray(X))
 
 
 def test_network_is_a_pytree_whose_slope_is_not_a_parameter():

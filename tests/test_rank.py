@@ -31,12 +31,12 @@ def coded(seed, k, *, d_out=3, negative_slope=0.0):
 
 def check_padded(padded, h, g, X, k):
     """Assert the same function at every depth and a norm that grows by exactly k per layer."""
-    truth = np.asarray(bn.apply(h, bn.apply(g, X)))
+    truth = reference.values(h, reference.values(g, X))
     depths = (4, 5, 20)
     nets = [padded(h, g, L, domain=X) for L in depths]
     for net, L in zip(nets, depths, strict=True):
         assert net.depth == L
-        np.testing.assert_allclose(bn.apply(net, X), truth, rtol=0, atol=1e-12 * max(1.0, np.abs(truth).max()))
+        np.testing.assert_allclose(reference.values(net, X), truth, rtol=0, atol=1e-12 * max(1.0, np.abs(truth).max()))
         for x in X[-1:]:
             assert reference.squared_norm(net) >= L * np.sum(
                 reference.singular_values(reference.jacobian(net, x)) ** (2 / L)
@@ -57,6 +57,18 @@ def test_a_constant_costs_nothing_per_layer():
     h, g, X = coded(0, 1)
     g = bn.from_layers([g.layers[0], (np.zeros((1, 5)), None)])
     check_padded(bn.padded, h, g, X, 0)
+
+
+def test_the_least_shift_is_taken_coordinate_by_coordinate():
+    """Here one coordinate is -2 at least, the other 3, and the third the constant -1 that nothing feeds."""
+    g = bn.from_layers([([[1.0], [1.0], [0.0]], [0.0, 5.0, -1.0])])
+    h, X = bn.from_layers([(np.eye(3), None)]), np.array([[-2.0], [1.0]])
+    net = bn.padded(h, g, 5, domain=X)
+    np.testing.assert_allclose(bn.apply(net, X), bn.apply(g, X), atol=1e-15)
+    assert net.layers[0][1].tolist() == [2.0, 5.0, 0.0]
+    assert reference.squared_norm(net) == (1 + 1 + 4 + 25) + 3 * 2 + (3 + 4 + 1)
+    kept = bn.padded(h, g, 5, domain=X, shift=[2.0, 0.0, 2.0])  # a code that only a bias feeds is carried
+    np.testing.assert_allclose(bn.apply(kept, X), bn.apply(g, X), atol=1e-15)
 
 
 def test_padding_at_the_least_depth_is_composition():
@@ -107,7 +119,7 @@ def test_padding_says_which_hypothesis_fails():
     low = np.asarray(bn.apply(g, X)).min(axis=0)
     bn.padded(h, g, 4, domain=X, shift=np.maximum(0.0, -low))
     row = int(np.argmin(np.asarray(bn.apply(g, X))[:, 0]))
-    with pytest.raises(ValueError, match=f"negative at row {row} of the domain"):
+    with pytest.raises(ValueError, match=f"not positive: at row {row} its coordinate 0"):
         bn.padded(h, g, 4, domain=X[[*range(row + 1)]], shift=[-low[0] - 1e-6, 100.0])
     with pytest.raises(ValueError, match="piecewise linear with finitely many pieces"):
         bn.padded(np.sin, g, 6, domain=X)
@@ -130,10 +142,10 @@ def test_padding_says_which_hypothesis_fails():
 
 def check_excess(outer, inner, X, norm_of_f):
     """Assert that f o g costs at most the two norms and the bounded excess of the book."""
-    code = np.asarray(bn.apply(inner, X))
+    code = reference.values(inner, X)
     s = np.maximum(0.0, -code.min(axis=0))
     net, size, L = bn.compose(outer, inner, shift=s), np.linalg.norm(s), outer.depth
-    np.testing.assert_allclose(bn.apply(net, X), bn.apply(outer, code), rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(reference.values(net, X), reference.values(outer, code), rtol=1e-8, atol=1e-8)
     e = size**2 * (1 + norm_of_f / L) + 2 * size * (1 + norm_of_f / np.sqrt(L * (L - 1)))
     total = reference.squared_norm(outer) + reference.squared_norm(inner)
     assert reference.squared_norm(net) <= (total + e) * (1 + 1e-12)
@@ -143,7 +155,7 @@ def grown_pair(seed, k_f, k_g, L_f, L_g):
     h_g, e_g, X = coded(seed, k_g)
     g = bn.padded(h_g, e_g, L_g, domain=X)
     h_f, e_f, _ = coded(seed + 1, k_f)
-    f = bn.padded(h_f, e_f, L_f, domain=bn.apply(g, X))
+    f = bn.padded(h_f, e_f, L_f, domain=reference.values(g, X))
     return bn.balance(f), bn.balance(g), X
 
 
@@ -176,14 +188,14 @@ def test_ranks_of_sums_and_affine_maps(seed, k_f, k_g):
         return bn.add(bn.padded(h_f, e_f, L, domain=X), bn.padded(h_g, e_g, L, domain=X))
 
     check_slope(total, k_f + k_g)
-    truth = bn.apply(h_f, bn.apply(e_f, X)) + bn.apply(h_g, bn.apply(e_g, X))
-    np.testing.assert_allclose(bn.apply(total(20), X), truth, rtol=1e-10, atol=1e-11)
+    f, g = (reference.values(h, reference.values(e, X)) for h, e in ((h_f, e_f), (h_g, e_g)))
+    np.testing.assert_allclose(reference.values(total(20), X), f + g, rtol=1e-10, atol=1e-11)
     rng = np.random.default_rng(seed)
     U, V = (np.linalg.qr(rng.normal(size=(3, k_f)))[0] for _ in range(2))
     h, e, b = bn.from_layers([(2 * U, np.ones(3))]), bn.from_layers([(V.T, None)]), np.abs(V).sum(axis=0)
     check_slope(lambda L: bn.padded(h, e, L, domain=X, shift=b), k_f)
     net = bn.padded(h, e, 20, domain=X, shift=b)
-    np.testing.assert_allclose(bn.apply(net, X), X @ (2 * U @ V.T).T + 1, atol=1e-12)
+    np.testing.assert_allclose(reference.values(net, X), X @ (2 * U @ V.T).T + 1, atol=1e-12)
     assert np.linalg.matrix_rank(reference.jacobian(net, X[-1])) == k_f
     with pytest.raises(AssertionError):
         check_slope(total, max(k_f, k_g))
@@ -253,7 +265,7 @@ def u_shape(n=31):
 def check_identity_by_one_code(h, g, X):
     for L in (4, 5, 24):
         net = bn.padded(h, g, L, domain=X, shift=[3.0])
-        np.testing.assert_allclose(bn.apply(net, X), X, atol=1e-12)
+        np.testing.assert_allclose(reference.values(net, X), X, atol=1e-12)
     check_slope(lambda L: bn.padded(h, g, L, domain=X, shift=[3.0]), 1)
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import bnlib as bn
@@ -135,6 +135,14 @@ def test_positivity_is_needed():
     net = bn.compose(identity, identity, shift=[1.0], domain=ends)
     np.testing.assert_allclose(bn.apply(net, ends), ends)
     assert norm(net) == pytest.approx(4.0)
+
+
+def test_what_counts_as_negative_is_relative_to_the_code():
+    identity, ends = bn.from_layers([(np.eye(2), None)]), np.array([[1.0, -1.0], [1.0, 1.0]])
+    for size in (1e-9, 1.0, 1e9):
+        bn.compose(identity, identity, domain=size * np.array([[1.0, 1.0], [1.0, -1e-13]]))
+        with pytest.raises(ValueError, match="coordinate 1 goes down to -"):
+            bn.compose(identity, identity, domain=1e-4 * size * ends)
 
 
 def test_a_linear_network_needs_no_positive_domain():
@@ -349,11 +357,12 @@ def sum_formula(a, b, volumes=(1.0, 1.0)):
 
 @given(SEEDS, st.integers(1, 4))
 @settings(max_examples=60)
+@example(4038285, 1)  # A B nearly cancels: its rounding is that of abs(A) abs(B)
 def test_linear_regularity(seed, k):
     rng = np.random.default_rng(seed)
     A, B = of_rank(rng, k), of_rank(rng, k)
     s = [reference.singular_values(M)[:k] for M in (A, B, A @ B)]
-    assume(all(x[-1] > 1e-4 * x[0] for x in s))
+    assume(all(x[-1] > 1e-4 * x[0] for x in s) and s[2][-1] > 1e-6 * s[0][0] * s[1][0])
     check_product(product_formula, A, B, k)
     r1, _ = bn.subadditivity(A, B, "compose")
     assert r1 >= -1e-8
@@ -362,6 +371,25 @@ def test_linear_regularity(seed, k):
         assume(total[-1] > 1e-4 * total[0])
         check_sum(sum_formula, A, B, k)
         assert bn.subadditivity(A, B, "add")[0] >= -1e-8
+
+
+@pytest.mark.parametrize("left", [1e-3, 1e-9, 0.0])
+def test_ranks_of_products_and_sums_are_judged_by_the_size_of_their_terms(left):
+    rng = np.random.default_rng(3)
+    u, v, w, z = rng.normal(size=(4, 5))
+    w = w - (w @ v) / (v @ v) * v + left * v  # orthogonal to v up to what is left
+    A, B = np.outer(u, v), np.outer(w, z)
+    near = -A + left * np.outer(w, z)
+    if left:
+        assert bn.subadditivity(A, B, "compose")[0] > -2 * np.log(left) - 20
+        with pytest.raises(ValueError, match="ranks do not add"):
+            bn.subadditivity(A, near, "add")
+    else:  # what rounding has left of zero is no rank
+        with pytest.raises(ValueError, match="A, B and AB have ranks 1, 1 and 0"):
+            bn.subadditivity(A, B, "compose")
+        noisy = -A * (1 + 1e-16 * rng.normal(size=A.shape))
+        with pytest.raises(ValueError, match="A \\+ B has rank 0"):
+            bn.subadditivity(A, noisy, "add")
 
 
 def test_wrong_identities_are_caught():
@@ -486,6 +514,25 @@ def test_rank_zero_has_a_bracket():
 def test_the_bracket_names_the_hypothesis_that_fails(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("size", [1.0, 1e12])
+def test_a_miss_is_relative_to_large_targets(size):
+    """At a billionth of the largest entry, or of one, it is still rounding."""
+    net, at = bn.from_layers([([[size]], None)], negative_slope=1.0), np.array([[1.0], [-1.0]])
+    for off, accepted in ((0.9e-9, True), (1.1e-9, False)):
+        if accepted:
+            bn.r1_bracket(net, at, 1, target=size * at * (1 + off))
+        else:
+            with pytest.raises(ValueError, match="misses the target"):
+                bn.r1_bracket(net, at, 1, target=size * at * (1 + off))
+
+
+def test_a_miss_of_small_targets_is_absolute():
+    net = bn.from_layers([([[1e-9]], None)])
+    assert bn.r1_bracket(net, [[1.0]], 1, target=[[0.0]]) == bn.r1_bracket(net, [[1.0]], 1)
+    with pytest.raises(ValueError, match="misses the target by 2e-09"):
+        bn.r1_bracket(net, [[2.0]], 1, target=[[0.0]])
 
 
 def check_two_points(bound, net, x, y):

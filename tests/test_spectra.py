@@ -109,6 +109,42 @@ def test_one_flat_representation_in_the_middle_is_enough():
         assert tuple(found) == (2, 1.0, decided)
 
 
+def spectra(*rows, depth=5):
+    """Return the same row for every layer, two as the middle of six layers, or three as they are."""
+    if len(rows) == 3:
+        return np.array(rows, float)
+    ones = np.ones(len(rows[0]))
+    return np.array([ones, ones, *rows, ones, ones] if len(rows) == 2 else rows * depth, float)
+
+
+@pytest.mark.parametrize(
+    ("weights", "representations", "expected"),
+    [
+        # Exactly one half is not above it, a gap of one half and a tenth beyond the space are enough.
+        (spectra([1.0, 0.5], depth=6), spectra([1.0, 0.0]), (1, 0.5, True)),
+        (spectra([1.0] * 4 + [0.0], depth=6), spectra([9.0, 4.0, 1.0, 1.0, 1.0]), (4, 1.0, True)),
+        (spectra([1.0] * 4 + [0.0], depth=6), spectra([9.0, 4.0, 1.0, 1.0, 1.01]), (4, 1.0, False)),
+        # Flatness is relative to the size of the representation.
+        (spectra([1.0, 0.0], depth=6), spectra([1e-9, 1e-9]), (1, 1.0, False)),
+        (spectra([1.0, 0.0], depth=6), spectra([1e9, 1e7]), (1, 1.0, True)),
+        # The smallest of equally common ranks, with the smallest gap and the largest value of any layer.
+        (spectra([1.0, 0.1], [1.0, 0.2]), spectra([1.0, 0.0]), (1, 0.8, True)),
+        (spectra([1.0, 0.0], [1.0, 0.9]), spectra([1.0, 0.0]), (1, 0.1, False)),
+        (spectra([0.4, 0.1], [0.2, 0.2]), spectra([0.0, 0.0]), (0, 0.6, True)),
+        # The last hidden layer belongs to the middle where the network has depth four.
+        (spectra([1.0, 0.0], depth=4), spectra([1.0, 1.0], [1.0, 1.0], [1.0, 0.0]), (1, 1.0, True)),
+    ],
+)
+def test_thresholds_of_the_bottleneck_rank(weights, representations, expected):
+    rank, gap, decided = bn.spectra.rank_of_spectra(weights, representations)
+    assert (rank, decided) == expected[::2]
+    assert gap == pytest.approx(expected[1], abs=1e-15)
+
+
+def test_a_layer_without_any_pre_activation_is_linear():
+    assert bn.nonlinearity_ratio(bn.from_layers([(np.zeros((2, 1)), None), (np.ones((1, 2)), None)]), [[1.0]]) == 0
+
+
 def by_numerical_rank(net, X):
     """Count every singular value that is not rounding: no network in training would have a bottleneck."""
     ranks = [np.linalg.matrix_rank(W) for W, _ in net.layers]
