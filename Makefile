@@ -10,7 +10,7 @@ FIRST := tests/test_notebooks.py tests/test_repository.py
 QUICK := $(addprefix tests/test_,notebooks.py repository.py ledger.py claims.py prose.py independent.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book site pdf test quick mutants reproduce serve lint fuzz audit lock bench colab clean
+.PHONY: help venv book site pdf test quick perturb hunt mutants reproduce serve lint fuzz audit lock bench colab clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -33,6 +33,15 @@ test: venv ## check everything, and run every notebook again
 quick: venv ## what to run before a commit, in two minutes: style, stored chapters, ledger, pages, a second implementation
 	$(BIN)/ruff check .
 	$(BIN)/pytest -q --no-header -p no:nbval -n 2 --dist worksteal $(QUICK)
+
+perturb: venv ## run the chapters as other machines would and compare every cell (MACHINES="seed-1 AVX2": only these)
+	$(BIN)/python scripts/perturb.py --verbose $(if $(MACHINES),--machines $(MACHINES))
+
+hunt: venv ## look for counterexamples among new random examples (MINUTES=30)
+	@seed=$$(date +%s); end=$$((seed + 60 * $(or $(MINUTES),30))); while [ $$(date +%s) -lt $$end ]; do \
+		seed=$$((seed + 1)); echo "hypothesis seed $$seed"; \
+		$(BIN)/pytest -q --no-header -p no:nbval -n 2 -m hypothesis --hypothesis-profile=hunt --hypothesis-seed=$$seed \
+			tests || exit 1; done
 
 mutants: venv ## plant faults in a copy of the checkout and see what the tests catch (NEW=1: only new ones)
 	$(BIN)/python scripts/mutants.py $(if $(NEW),--new)

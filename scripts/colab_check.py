@@ -7,7 +7,7 @@ raises where a verdict is not that of the ledger, and jax must be the one that w
     python scripts/colab_check.py                         every chapter, with the oldest supported jax
     python scripts/colab_check.py --jax newest 03_linear  one chapter, with the newest
 
-The verdicts should be the same on other machines, too. XLA_FLAGS=--xla_cpu_max_isa=AVX2 stands in for an older
+Every cell should print the same on other machines, too. XLA_FLAGS=--xla_cpu_max_isa=AVX2 stands in for an older
 processor, NPROC=2 XLA_FLAGS=--xla_cpu_multi_thread_eigen=true for a kernel of two threads, and --python for another
 Python; --float64 trains in float64 what the chapters train in float32. With --record, what came of it is stored in
 results/machines.json, and the status page shows it.
@@ -16,6 +16,7 @@ results/machines.json, and the status page shows it.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import re
@@ -31,9 +32,9 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-from atomic import write
-from machines import conditions
-from run_notebooks import CELL_TIMEOUT, ROOT, VERDICT, Book, alone, write_status
+from comparison import compared, differing
+from machines import conditions, named
+from run_notebooks import CELL_TIMEOUT, ROOT, VERDICT, Book, measurements, record_machine
 
 UV = Path(sys.executable).with_name("uv")
 # What Colab has beside jax and the chapters use.
@@ -89,11 +90,12 @@ def kernelspec(folder: Path, python: Path, environment: dict[str, str]) -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Hold what came of one chapter: facts of the machine, the verdict of each claim, and what went wrong."""
+    """Hold what came of one chapter: facts of the machine, how many cells were compared, and what went wrong."""
 
     facts: dict[str, str]
-    verdicts: dict[str, str]
+    cells: int
     wrong: tuple[str, ...]
+    measured: dict[str, str]
 
 
 def verdicts(notebook: nbformat.NotebookNode) -> dict[str, str]:
@@ -104,8 +106,9 @@ def verdicts(notebook: nbformat.NotebookNode) -> dict[str, str]:
 
 
 def execute(path: Path, folder: Path, float64: bool) -> Outcome:
-    """Run one chapter, past failing cells, and compare its verdicts with the stored ones."""
-    notebook = nbformat.read(path, as_version=4)
+    """Run one chapter, past failing cells, and compare its cells with the stored ones; in float64 only its verdicts."""
+    stored = nbformat.read(path, as_version=4)
+    notebook = copy.deepcopy(stored)
     expected = verdicts(notebook)
     if float64:
         first = next(i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code")
@@ -123,7 +126,7 @@ def execute(path: Path, folder: Path, float64: bool) -> Outcome:
             resources=where,
         ).execute()
     except (CellTimeoutError, DeadKernelError) as error:
-        return Outcome({}, {}, (str(error).strip().rpartition("\n")[2],))
+        return Outcome({}, 0, (str(error).strip().rpartition("\n")[2],), {})
     found = verdicts(notebook)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     wrong = [f"{o['ename']}: {o['evalue']}" for o in outputs if o["output_type"] == "error"]
@@ -131,18 +134,11 @@ def execute(path: Path, folder: Path, float64: bool) -> Outcome:
     if expected != found and not wrong:
         wrong.append("another verdict than the stored one")
     facts = json.loads(outputs[-1]["text"]) if outputs[-1].get("name") == "stdout" else {}
-    return Outcome(facts, found, tuple(wrong))
-
-
-def record(book: Book, machine: str, stem: str, outcome: Outcome) -> None:
-    """Store what came of one chapter on one machine, and write the status page."""
-    with alone(book):
-        stored = book.machines
-        entry = {"code": book.code[stem], "verdicts": outcome.verdicts, "wrong": list(outcome.wrong)}
-        stored.setdefault(machine, {})[stem] = entry
-        text = json.dumps({"machines": stored}, indent=1, sort_keys=True, ensure_ascii=False)
-        write(book.root / "results" / "machines.json", text + "\n")
-        write_status(book)
+    if float64:
+        verdict_cells = sum("claim" in cell.metadata.get("tags", []) for cell in stored.cells)
+        return Outcome(facts, verdict_cells, tuple(wrong), measurements(notebook))
+    wrong += [f"Cell {number} prints something else" for number in differing(stored, notebook)]
+    return Outcome(facts, len(compared(stored)), tuple(wrong), measurements(notebook))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -154,8 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--record", action="store_true", help="store what came of it, for the status page")
     parser.add_argument("--python", default=sys.executable, help="version or path of a Python (default: this one)")
     options = parser.parse_args(arguments)
-    changed = ("git", "-C", str(ROOT), "status", "--porcelain", "--", "bnlib", "claims.yml", "notebooks")
-    if options.record and subprocess.run(changed, capture_output=True, text=True, check=True).stdout:
+    if options.record and not named(ROOT):
         parser.error("what ran could not be named: commit bnlib, claims.yml and notebooks before --record")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     jax = oldest(project["dependencies"]) if options.jax == "oldest" else options.jax
@@ -167,7 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
         environment = publish(folder / "published.git", project)
         environment |= {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"), "BNLIB_SCALE": "quick"}
         environment |= {"XLA_FLAGS": os.environ.get("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")}
-        environment |= {"NPROC": os.environ.get("NPROC", "1")}
+        environment |= {name: os.environ.get(name, "1") for name in ("NPROC", "OPENBLAS_NUM_THREADS")}
         try:
             install(folder / "venv", jax, options.python)
         except subprocess.CalledProcessError:
@@ -186,7 +181,8 @@ def main(arguments: list[str] | None = None) -> int:
             failed += bool(wrong)
             print(f"{stem:22} {time.monotonic() - begin:5.0f} s  {'; '.join(wrong) or 'ok'}", flush=True)
             if options.record and outcome.facts:
-                record(book, conditions(outcome.facts, environment, options.float64), stem, outcome)
+                machine = conditions(outcome.facts, environment, options.float64)
+                record_machine(book, machine, stem, outcome.cells, wrong, outcome.measured)
     return int(failed > 0)
 
 

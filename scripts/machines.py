@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-# A machine is described by six words; under each, by chapter, {"code", "verdicts", "wrong"}.
+# A machine is described in words; under it, by chapter, {"code", "cells", "differing", "measured"}.
 Machines = dict[str, dict[str, dict[str, Any]]]
 
 HEAD = """
 ## Other machines
 
-`scripts/colab_check.py --record` runs the chapters with other versions, on other processors, with other threads, or
-trains in float64 what they train in float32. A chapter counts when its code and library are still those that ran.
-Its verdicts should be those of this site. "all instructions" are all that the processor has.
+Another machine rounds otherwise. `make perturb` runs the chapters with arrays moved by four units in the last place,
+with other kernels of NumPy's matrix products, other instructions and other threads; `scripts/colab_check.py --record`
+runs them with other versions, or trains in float64 what they train in float32 (there the verdicts alone are compared).
+Every cell should print what it prints on this site: words and counts alike, real numbers within a thousandth, and
+measurements so that the verdict stays. A chapter counts when its code and library are still those that ran. "all
+instructions" are all that the processor has.
 
 """
 
@@ -29,16 +34,31 @@ def conditions(facts: Mapping[str, str], environment: Mapping[str, str], float64
     """
     isa = re.search(r"xla_cpu_max_isa=(\w+)", environment["XLA_FLAGS"])
     python = facts["python"].rpartition(".")[0]
+    instructions = isa.group(1) if isa else "all"
+    threads = environment["NPROC"] + (" thread" if environment["NPROC"] == "1" else " threads")
     trained = "float64" if float64 else "float32"
-    cells = [python, facts["jax"], facts["device"], isa.group(1) if isa else "all", environment["NPROC"], trained]
-    return " | ".join(cells)
+    return (
+        f"Python {python}, JAX {facts['jax']}, {facts['device']}, {instructions} instructions, {threads}, "
+        f"trained in {trained}"
+    )
 
 
-def described(machine: str) -> str:
-    """Return a machine's cells in words: more columns would not fit on the page."""
-    python, jax, device, instructions, threads, trained = machine.split(" | ")
-    threads += " thread" if threads == "1" else " threads"
-    return f"Python {python}, JAX {jax}, {device}, {instructions} instructions, {threads}, trained in {trained}"
+def named(root: Path) -> bool:
+    """Say whether what runs is what is committed, so that a record of it means something."""
+    command = ("git", "-C", str(root), "status", "--porcelain", "--", "bnlib", "claims.yml", "notebooks")
+    return not subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def entry(code: str, cells: int, differing: Sequence[str], measured: Mapping[str, str]) -> dict[str, Any]:
+    """Return the record of one chapter on one machine.
+
+    Args:
+        code: hash of what its stored outputs were computed with.
+        cells: how many were compared.
+        differing: those that printed something else, or what else went wrong, in words.
+        measured: by claim, the numbers of its verdict line.
+    """
+    return {"code": code, "cells": cells, "differing": list(differing), "measured": dict(measured)}
 
 
 def table(machines: Machines, code: Mapping[str, str]) -> str:
@@ -50,11 +70,11 @@ def table(machines: Machines, code: Mapping[str, str]) -> str:
     """
     rows, left = [], []
     for machine, chapters in sorted(machines.items()):
-        now = {stem: entry for stem, entry in chapters.items() if code.get(stem) == entry["code"]}
-        verdicts = sum(len(entry["verdicts"]) for entry in now.values())
-        wrong = [f"{stem}: {reason}" for stem, entry in sorted(now.items()) for reason in entry["wrong"]]
-        rows.append(f"| {described(machine)} | {len(now)} of {len(code)} | {verdicts} | {len(wrong)} |\n")
-        left += [f"- {described(machine)}: {reason}\n" for reason in wrong]
-    head = "| Machine | Chapters | Verdicts | Differing |\n| :-- | --: | --: | --: |\n"
+        now = {stem: kept for stem, kept in chapters.items() if code.get(stem) == kept["code"]}
+        cells = sum(kept["cells"] for kept in now.values())
+        wrong = [f"{stem}: {reason}" for stem, kept in sorted(now.items()) for reason in kept["differing"]]
+        rows.append(f"| {machine} | {len(now)} of {len(code)} | {cells} | {len(wrong)} |\n")
+        left += [f"- {machine}: {reason}\n" for reason in wrong]
+    head = "| Machine | Chapters | Cells compared | Differing |\n| :-- | --: | --: | --: |\n"
     text = HEAD + head + "".join(rows) + ("\nDiffering:\n\n" + "".join(left) if left else "")
     return text if machines else ""

@@ -20,7 +20,7 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -35,7 +35,9 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 import machines
 import mutants
+import spreads
 from atomic import write
+from bnlib import claims
 from freshness import Library, differences, digest, outputs_hash, stamp
 from machines import Machines
 
@@ -184,10 +186,11 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     os.environ["BNLIB_SCALE"] = "quick"
     os.environ.pop("MPLBACKEND", None)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    # Rounding must not depend on the number of processors. With more than one thread, jaxlib's decompositions of a
-    # batch can also wait for ever: each holds a thread while it waits for another one of the same pool.
+    # Rounding must not depend on the number of processors. And on a busy machine two threads of OpenBLAS, which wait
+    # actively for each other, can take hundreds of times as long as one.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
     os.environ.setdefault("NPROC", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,
@@ -306,7 +309,20 @@ def write_status(book: Book) -> None:
     """Write the status page from what is stored."""
     runtimes = json.loads(book.runtimes.read_text(encoding="utf-8"))
     others = machines.table(book.machines, book.code)
+    others += spreads.table(spreads.rooms(book.machines, book.code, claims.load(book.ledger)))
     write(book.status, status_page(runtimes, book.manifests, book.faults, others))
+
+
+def record_machine(
+    book: Book, machine: str, stem: str, cells: int, differing: Sequence[str], measured: Mapping[str, str]
+) -> None:
+    """Store what came of one chapter on one machine, and write the status page."""
+    with alone(book):
+        stored = book.machines
+        stored.setdefault(machine, {})[stem] = machines.entry(book.code[stem], cells, differing, measured)
+        text = json.dumps({"machines": stored}, indent=1, sort_keys=True, ensure_ascii=False)
+        write(book.root / "results" / "machines.json", text + "\n")
+        write_status(book)
 
 
 def check_chapter(book: Book, path: Path) -> list[str]:

@@ -1,7 +1,5 @@
 """The numerical rules under which every test runs."""
 
-import os
-
 import hypothesis
 import jax
 
@@ -12,11 +10,12 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 # Most of the time of a test is compilation. Chapters, which are tested as well, run what the optimiser makes of it.
 jax.config.update("jax_disable_most_optimizations", True)
 
-# The first call of an example compiles: no deadline. In CI the examples are the same on every run.
-hypothesis.settings.register_profile("local", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+# The first call of an example compiles: no deadline. The examples are the same on every run and every machine;
+# `make hunt` draws new ones, and what it finds becomes an @example.
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("hunt", deadline=None, print_blob=True)
 # A planted fault need only be seen, not be shown by the smallest example (scripts/mutants.py).
 hypothesis.settings.register_profile(
     "mutants", deadline=None, derandomize=True, phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate]
 )
-hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+hypothesis.settings.load_profile("same")

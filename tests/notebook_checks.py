@@ -143,6 +143,13 @@ def check_timing(notebook, project):
             yield f"code cell {number} is a cell magic, whose code the freshness stamp cannot read"
 
 
+def check_reals(notebook, project):
+    """A real number printed without point or exponent looks like a count, which every machine must print alike."""
+    for number, cell in enumerate(code(notebook), start=1):
+        if "nbval-ignore-output" not in tags(cell) and (match := re.search(r":[^{}\"']*(\.0[f%]|\.\d+g)", cell.source)):
+            yield f"code cell {number} prints with {match.group()}: give a digit behind the point, or print an integer"
+
+
 def check_hash(notebook, project):
     if notebook.metadata.get("bnlib", {}).get("outputs") != outputs_hash(notebook):
         yield "its stored outputs are not those that scripts/run_notebooks.py wrote"
@@ -161,6 +168,7 @@ CHECKS = [
     check_figures,
     check_outputs,
     check_timing,
+    check_reals,
     check_hash,
     check_size,
 ]

@@ -17,6 +17,7 @@ from notebook_checks import (
     check_first_cell,
     check_hash,
     check_outputs,
+    check_reals,
     check_size,
     check_timing,
     check_verdicts,
@@ -153,6 +154,9 @@ FAULTS = {
     "a clock": (check_timing, source("start = time.perf_counter()"), "measures time"),
     "a timing magic": (check_timing, source("%timeit f(x)"), "measures time"),
     "a cell magic": (check_timing, source("%%capture\nf(x)"), "cell magic"),
+    "a real number like a count": (check_reals, source("print(f'{x:6.0f}')"), "digit behind the point"),
+    "a percentage like a count": (check_reals, source("print(f'{x:.0%}')"), "digit behind the point"),
+    "a real number at times like a count": (check_reals, source("print(f'{x:.3g}')"), "digit behind the point"),
     "an edited output": (check_hash, says(VERDICT_LINE.replace("1.98", "1.99")), "not those that"),
     "a swapped figure": (
         check_hash,

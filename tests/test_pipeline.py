@@ -1,10 +1,9 @@
 """The pipeline: what makes a chapter stale, what a run writes, and what nbval lets pass."""
 
 import json
+import os
 import re
 import shutil
-import subprocess
-import sys
 import textwrap
 
 import nbformat
@@ -317,39 +316,29 @@ BAD = {
 }
 
 
-def test_nbval_tolerates_rounding_and_nothing_else(pytester):
+def sample(cells):
+    """Return a notebook of cells, each with the text that it had printed."""
+    return new_notebook(
+        cells=[
+            new_code_cell(
+                textwrap.dedent(code),
+                execution_count=number,
+                metadata={"tags": tags},
+                outputs=[new_output("stream", name="stdout", text=text)],
+            )
+            for number, (code, text, tags) in enumerate(cells.values(), start=1)
+        ]
+    )
+
+
+def test_nbval_tolerates_rounding_and_nothing_else(pytester, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")]))
     pytester.makeconftest((ROOT / "conftest.py").read_text())
     for name, cells in {"good": GOOD, "bad": BAD}.items():
-        notebook = new_notebook(
-            cells=[
-                new_code_cell(
-                    textwrap.dedent(code),
-                    execution_count=number,
-                    metadata={"tags": tags},
-                    outputs=[new_output("stream", name="stdout", text=text)],
-                )
-                for number, (code, text, tags) in enumerate(cells.values(), start=1)
-            ]
-        )
-        nbformat.write(notebook, pytester.path / f"{name}.ipynb")
+        nbformat.write(sample(cells), pytester.path / f"{name}.ipynb")
     result = pytester.runpytest_subprocess(
         "--nbval", "--nbval-current-env", f"--nbval-sanitize-with={ROOT / 'tests' / 'nbval.cfg'}"
     )
     outcomes = result.parseoutcomes()
     assert (outcomes["passed"], outcomes["failed"]) == (len(GOOD), len(BAD))
     result.stdout.no_fnmatch_line("*good.ipynb*Cell*FAILED*")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="threads are listed by Linux alone")
-def test_decompositions_of_a_batch_have_one_thread():
-    """With two, each can wait for the other's thread; chapter 10 has hung so."""
-    program = """
-        from pathlib import Path
-        import jax
-        run = jax.jit(jax.vmap(lambda a: jax.numpy.linalg.svd(a, compute_uv=False)))
-        run(jax.numpy.ones((8, 3, 3))).block_until_ready()
-        names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
-        print(names.count("tf_XLAEigen"))
-    """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
-    assert done.stdout == "1\n"

@@ -23,7 +23,8 @@ import bootstrap
 import landing_figure
 import machines
 import site_figures
-from bnlib import experiments
+import spreads
+from bnlib import claims, experiments
 from notebook_checks import ROOT
 from run_notebooks import Book, status_page
 
@@ -146,8 +147,9 @@ def test_status_page_shows_the_recorded_runtimes():
     book = Book(ROOT)
     runtimes = yaml.safe_load(book.runtimes.read_text(encoding="utf-8"))
     assert runtimes.keys() == {path.stem for path in book.chapters}
-    page = status_page(runtimes, book.manifests, book.faults, machines.table(book.machines, book.code))
-    assert book.status.read_text(encoding="utf-8") == page
+    others = machines.table(book.machines, book.code)
+    others += spreads.table(spreads.rooms(book.machines, book.code, claims.load(book.ledger)))
+    assert book.status.read_text(encoding="utf-8") == status_page(runtimes, book.manifests, book.faults, others)
 
 
 FOLDED_PROOF = re.compile(r"\{prf:proof\}[^\n]*\n(?:---\n)?:?class: dropdown")
