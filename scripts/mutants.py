@@ -145,7 +145,8 @@ def environment(root: Path) -> dict[str, str]:
     """Return variables under which the copy's library comes before the installed one, and tests draw the same data."""
     # Byte code is judged by size and second of its source, which a fault may share with the text before it.
     fixed = {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "CI": "true", "JAX_PLATFORMS": "cpu"}
-    return {**os.environ, "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "NPROC": "1", **fixed}
+    one_thread = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "NPROC": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return {**os.environ, **one_thread, **fixed}
 
 
 class Copy:
