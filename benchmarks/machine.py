@@ -83,12 +83,12 @@ def operations(depth: int, width: int, n: int) -> int:
     return hidden + first + last
 
 
-def matmul_rate(n: int, width: int, repeats: int = 9) -> float:
-    """Measure the rate (FLOP/s) of products of (n, width) with (width, width) in float32."""
+def matmul_rate(n: int, width: int, repeats: int = 9, work: float = 2e9) -> float:
+    """Measure the rate (FLOP/s) of products of (n, width) with (width, width) in float32; on a CPU, of some work."""
     import jax
     import jax.numpy as jnp
 
-    count = max(4, int(2e9 / (2 * n * width**2))) if ON_CPU else 200
+    count = max(4, int(work / (2 * n * width**2))) if ON_CPU else 200
     W = jnp.eye(width, dtype=jnp.float32)
     run = jax.jit(lambda h: jax.lax.fori_loop(0, count, lambda _, h: h @ W, h))
     h = jnp.ones((n, width), jnp.float32)

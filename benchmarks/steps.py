@@ -128,7 +128,7 @@ def main() -> None:
         times = machine.interleaved(variants(depth, width, n, steps), 2 if options.tiny else REPEATS)
         rates = {name: [steps / t for t in values] for name, values in times.items()}
         middle = {name: median(values) for name, values in rates.items()}
-        limit = machine.matmul_rate(n, width, 3 if options.tiny else 9) / work
+        limit = (machine.matmul_rate(n, width, 3, 1e6) if options.tiny else machine.matmul_rate(n, width)) / work
         best = max((rate for name, rate in middle.items() if name.startswith("torch")), default=None)
         print(f"depth {depth}, width {width}, {n} points: steps per {machine.UNIT}, median of {len(times['bnlib'])}")
         for name, values in rates.items():

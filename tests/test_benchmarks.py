@@ -12,12 +12,21 @@ from notebook_checks import ROOT
 CASES = ["machine", "steps", "depth", "ensembles", "infinite", "time_to_target", "time_to_target --polish"]
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Keep compiled programs in a folder: almost all of the time at toy size is compilation."""
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_benchmark_runs_at_toy_size(case):
+def test_benchmark_runs_at_toy_size(compiled, case):
     name, *flags = case.split()
     tiny = [] if name == "machine" else ["--tiny"]
-    # Almost all of the time at toy size is compilation.
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | compiled | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
     environment |= {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0"}
     command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *tiny, *flags]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)

@@ -198,6 +198,17 @@ def test_the_slack_identity_alone_sees_each_mistake(variant):
     assert error < 1e-10 if variant is None else error > 1e-2
 
 
+def test_one_input_of_too_low_a_rank_is_named():
+    """Where both neurons are dead the Jacobian vanishes, and where one is it has rank one."""
+    net = bn.from_layers([(np.eye(2), None), (np.eye(2), None)])
+    X = np.array([[1.0, 2.0], [1.0, -1.0], [-1.0, -2.0], [2.0, 1.0]])
+    for some, worst, rank in ((X, 2, 0), (X[[0, 1, 0, 0]], 1, 1), (X[[2, 3, 1, 0]], 0, 0)):
+        with pytest.raises(ValueError, match=f"k is 2, but at input {worst} the Jacobian has numerical rank {rank}"):
+            bn.bottleneck_certificate(net, some, 2)
+    bound = bn.ntk_certificate(net, X, 2).bound
+    assert (bound > 0).tolist() == [True, False, False, True]
+
+
 def ntk_bound(net, X, k, *, balanced=False, variant=None):
     """Evaluate the tangent-kernel bound in NumPy, with one mistake if asked for."""
     traces, bounds = [], []

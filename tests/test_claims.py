@@ -181,6 +181,20 @@ def test_unreadable_check_is_refused(tmp_path, rule, words):
         loaded(tmp_path / "claims.yml", checks={"slope": {"label": "slope", "why": "spread"} | rule})
 
 
+def test_a_check_may_allow_a_single_number(tmp_path):
+    for rule in ({"equals": 2, "within": 0}, {"between": [2, 2]}):
+        checks = {"slope": {"label": "slope", "why": "a count"} | rule}
+        (check,) = loaded(tmp_path / "claims.yml", checks=checks).checks.values()
+        assert [check.accepts(x) for x in (2, math.nextafter(2, 3), math.nextafter(2, 1))] == [True, False, False]
+
+
+def test_counts_are_written_in_full():
+    numbers = [0, -7, 123456, 999_999_999, 10**9]
+    assert [claims._number(float(x), claim((0, 1)).checks["c0"]) for x in numbers] == [
+        "0", "-7", "123456", "999999999", "1e+09",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("field", ["label", "why"])
 def test_check_without_words_is_refused(tmp_path, field):
     rule = {"label": "slope", "why": "spread", "at_most": 1.0}

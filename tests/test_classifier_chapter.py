@@ -23,8 +23,8 @@ SIDE = 2.0
 
 
 def evaluate(net, X):
-    """Scores, with nothing from the library."""
-    *hidden, (W, b) = reference.layers(net)
+    """Scores of a network or of its layers, with nothing from the library."""
+    *hidden, (W, b) = net if isinstance(net, list) else reference.layers(net)
     for V, c in hidden:
         X = np.maximum(X @ V.T + c, 0)
     return X @ W.T + b
@@ -56,9 +56,10 @@ REGULAR = np.array([[0.0, 1.0], [3**0.5 / 2, -0.5], [-(3**0.5) / 2, -0.5]])
 
 def word(net, centre, radius, halvings=48, samples=200):
     """Return the classes along a circle; where they change, bisect until no class in between is left."""
+    layers = reference.layers(net)
 
     def at(angles):
-        return evaluate(net, centre + radius * np.c_[np.cos(angles), np.sin(angles)]).argmax(1)
+        return evaluate(layers, centre + radius * np.c_[np.cos(angles), np.sin(angles)]).argmax(1)
 
     angles = np.linspace(0, 2 * np.pi, samples + 1)
     found = at(angles)

@@ -31,19 +31,18 @@ from strategies import (
 RIDGE = 0.3
 
 
-@jax.jit
 def objective(net, X, Y):
     return jnp.mean(jnp.sum((bn.apply(net, X) - Y) ** 2, axis=1)) + RIDGE * bn.squared_norm(net)
 
 
-gradient_of = jax.jit(jax.grad(objective))
+value_and_gradient = jax.jit(jax.value_and_grad(objective))
 
 
 def check_balance_identity(residual, net, X, Y):
     """Assert <g_in, in> - <g_out, out> = 2 lambda (A_i - B_i) for the gradient g of the whole objective."""
-    gradient = gradient_of(net, jnp.asarray(X), jnp.asarray(Y))
+    value, gradient = value_and_gradient(net, jnp.asarray(X), jnp.asarray(Y))
     parts = zip(reference.hidden_neurons(net), reference.hidden_neurons(gradient), strict=True)
-    size = max(1.0, float(objective(net, X, Y)))
+    size = max(1.0, float(value))
     imbalance = np.asarray(residual(net))
     for (layer, i, W_in, b, W_out), (_, _, g_in, g_b, g_out) in parts:
         left = g_in @ W_in + g_b * b - g_out @ W_out
@@ -233,6 +232,28 @@ def test_balancing_that_overflows_says_so():
         bn.balance(bn.from_layers(layers))
 
 
+@pytest.mark.parametrize("size", [1e-8, 1.0, 1e8])
+def test_balance_is_relative_to_the_largest_neuron(size):
+    net = bn.balance(bn.from_layers([(size * W, size * b) for W, b in fixed_net().layers]))
+    residual = np.max(np.abs(balance_residual(net)))
+    assert residual <= 1.01e-12 * max(W @ W + b**2 for _, _, W, b, _ in reference.hidden_neurons(net))
+    again = bn.balance(net, max_steps=0)  # nothing is left to do
+    assert all(np.array_equal(a, b) for a, b in zip(*map(jax.tree.leaves, (again, net)), strict=True))
+
+
+def test_a_network_of_zeros_is_balanced():
+    zeros = jax.tree.map(jnp.zeros_like, fixed_net())
+    assert bn.squared_norm(bn.balance(zeros)) == 0
+
+
+def test_factors_leave_neurons_at_the_floor_alone():
+    """By the smaller of the two norms: of four neurons one is above one on both sides."""
+    net = bn.from_layers([([[1.0], [2.0], [2.0], [0.5]], None), ([[4.0, 1.0, 8.0, 4.0]], None)])
+    net = jax.tree.map(np.asarray, net)
+    assert bn.constructions.balancing_factors(net, 0, floor=1.0).tolist() == [[1.0, 1.0, 2.0, 1.0]]
+    assert bn.constructions.balancing_factors(net, 1).tolist() == [[1.0] * 4]
+
+
 def test_depth_one_has_nothing_to_balance():
     net = bn.from_layers([(np.ones((2, 3)), np.ones(2))])
     assert bn.balance(net) is net
@@ -247,7 +268,7 @@ def check_deepen(deepen, net, depth, X):
     nets = [deepen(net, d) for d in (depth, depth + 1, depth + 2)]
     for deep, d in zip(nets, (depth, depth + 1, depth + 2), strict=True):
         assert deep.depth == d
-        np.testing.assert_allclose(bn.apply(deep, X), bn.apply(net, X), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(reference.values(deep, X), reference.values(net, X), rtol=1e-12, atol=1e-12)
     norms = [reference.squared_norm(n) for n in nets]
     assert norms[2] - 2 * norms[1] + norms[0] == pytest.approx(0.0, abs=1e-10 * norms[0])
     living = [sum(np.any(W[i]) or b[i] != 0 for i in range(len(b))) for W, b in reference.layers(net)[:-1]]
@@ -262,6 +283,23 @@ EXACT = tuple(a for a in HIDDEN if a[3] in (0.0, 1.0))
 def test_deepen(pair, more):
     net, X = pair
     check_deepen(bn.deepen, net, net.depth + more, X)
+
+
+def test_a_neuron_that_only_a_bias_feeds_is_carried_on():
+    net = bn.from_layers([([[1.0], [0.0]], [0.0, 2.0]), (np.ones((1, 2)), None)])
+    check_deepen(bn.deepen, net, 3, np.array([[1.0], [-1.0]]))
+
+
+def test_layers_go_where_the_representation_is_flat_relative_to_its_size():
+    """Layer one is large and nearly of rank one, layer two small and of rank two; a rank may be the width."""
+    X = np.array([[1.0, 0.0], [0.0, 1.0]])
+    net = bn.from_layers([(np.diag([1e6, 1.0]), None), (np.diag([1e-9, 1e-3]), None), (np.eye(2), None)])
+    assert np.linalg.matrix_rank(bn.deepen(net, 4, rank=1, X=X).layers[1][0]) == 1
+    assert np.linalg.matrix_rank(bn.deepen(net, 4, rank=1, X=X).layers[2][0]) == 2
+    full = bn.deepen(net, 4, rank=2, X=X)
+    np.testing.assert_allclose(bn.apply(full, X), bn.apply(net, X), rtol=1e-12, atol=1e-18)
+    with pytest.raises(ValueError, match="a width of at least 3"):
+        bn.deepen(net, 4, rank=3, X=X)
 
 
 def insert_identities(net, depth, before_the_output=False, at_the_input=False):
@@ -312,16 +350,16 @@ def check_compose(compose, f, g, X, shift=None):
     net = compose(f, g, shift=shift)
     s = np.zeros(g.d_out) if shift is None else np.asarray(shift)
     assert net.depth == f.depth + g.depth
-    inner = np.asarray(bn.apply(g, X))
-    expected = bn.apply(f, np.maximum(inner + s, 0.0) - s)
-    np.testing.assert_allclose(bn.apply(net, X), expected, rtol=1e-12, atol=1e-11)
+    inner = reference.values(g, X)
+    found, expected = reference.values(net, X), reference.values(f, np.maximum(inner + s, 0.0) - s)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-11)
     W1, b1 = reference.layers(f)[0]
     b_g = reference.layers(g)[-1][1]
     extra = s @ s + 2 * b_g @ s + (W1 @ s) @ (W1 @ s) - 2 * b1 @ (W1 @ s)
     total = reference.squared_norm(f) + reference.squared_norm(g) + extra
     assert reference.squared_norm(net) == pytest.approx(total, rel=1e-12)
     if np.all(inner + s >= 0):
-        np.testing.assert_allclose(bn.apply(net, X), bn.apply(f, inner), rtol=1e-11, atol=1e-10)
+        np.testing.assert_allclose(found, reference.values(f, inner), rtol=1e-11, atol=1e-10)
 
 
 @given(st.data())
@@ -329,7 +367,7 @@ def check_compose(compose, f, g, X, shift=None):
 def test_compose(data):
     f, g, X = composable(data)
     check_compose(bn.compose, f, g, X)
-    enough = np.maximum(0.0, -np.asarray(bn.apply(g, X)).min(axis=0)) + 1e-6
+    enough = np.maximum(0.0, -reference.values(g, X).min(axis=0)) + 1e-6
     check_compose(bn.compose, f, g, X, shift=enough)
 
 
@@ -377,7 +415,8 @@ def test_wrong_composition_is_caught(broken):
 def check_add(add, f, g, X):
     """Assert f + g at the sum of the norms plus the cross term of the output biases."""
     net = add(f, g)
-    np.testing.assert_allclose(bn.apply(net, X), bn.apply(f, X) + bn.apply(g, X), rtol=1e-11, atol=1e-11)
+    total = reference.values(f, X) + reference.values(g, X)
+    np.testing.assert_allclose(reference.values(net, X), total, rtol=1e-11, atol=1e-11)
     cross = 2 * reference.layers(f)[-1][1] @ reference.layers(g)[-1][1]
     if f.depth == 1:
         cross += 2 * np.sum(reference.layers(f)[0][0] * reference.layers(g)[0][0])

@@ -110,6 +110,33 @@ def test_a_balanced_start_does_not_pass_the_saddle():
             deep_linear.aligned_time(end, p, 0.6, b, mu=1.0)
 
 
+@pytest.mark.parametrize("size", [1e-12, 1e12])
+@pytest.mark.parametrize("R", [1.0, 0.1 * (1 + 1e-12), 0.1 * (1 + 1e-22)], ids=["far", "near", "balanced"])
+def test_balance_is_relative_to_the_size_of_the_weights(size, R):
+    """With p, R and b times a number everything is as often faster."""
+    p, b, mu = 0.1, 2.0, 0.5
+    found = deep_linear.aligned_product(TIMES / size, size * p, size * R, size * b, mu=mu)
+    np.testing.assert_allclose(found, size * deep_linear.aligned_product(TIMES, p, R, b, mu=mu), rtol=1e-6)
+    end = deep_linear.aligned_time(size * 1.5, size * p, size * R, size * b, mu=mu)
+    assert size * end == pytest.approx(deep_linear.aligned_time(1.5, p, R, b, mu=mu), rel=1e-6)
+
+
+def test_a_start_a_little_out_of_balance_passes_the_saddle():
+    """The smaller kappa, the longer it stays there: about log(1/kappa)/R_b for each way."""
+    times = [deep_linear.aligned_time(0.5, -0.3, 0.6 * (1 + kappa**2), 1.0, mu=1.0) for kappa in (1e-3, 1e-6)]
+    assert times[1] - times[0] == pytest.approx(np.log(1e3), rel=1e-3)
+    found = deep_linear.aligned_product(times, -0.3, 0.6 * (1 + 1e-6), 1.0, mu=1.0)
+    assert found[0] == pytest.approx(0.5, abs=1e-6)
+    assert found[1] > 0.9
+
+
+def test_time_runs_from_the_start_and_never_reaches_the_target():
+    assert deep_linear.aligned_time(0.1, 0.1, 1.0, 2.0, mu=0.5) == 0.0
+    for p in (0.1, 3.0):
+        with pytest.raises(ValueError, match=r"the latter excluded, but it is 2\.0"):
+            deep_linear.aligned_time(2.0, p, 5.0, 2.0, mu=0.5)
+
+
 def flow(case, loss_slope, steps=TIMES, swap=False):
     """Integrate unaligned (w, A) with any loss; return the drift of C and its size."""
     rng = np.random.default_rng(case["seed"])

@@ -18,6 +18,8 @@ from bnlib.training import smoothed_objective
 from strategies import random_layers
 
 SLOPE = 0.1
+# As in a training: one program, and not one for each of its operations.
+objective_and_gradient = jax.jit(jax.value_and_grad(smoothed_objective), static_argnums=5)
 
 
 def draw(rng, widths=(3, 5, 4, 3), slope=SLOPE, count=3):
@@ -352,7 +354,7 @@ def softmax_ridge(rng):
     W, b = reference.layers(net)[-1]
     loss = -np.mean(np.sum(Y * np.log(p), axis=1)) + ridge * reference.squared_norm(net)
     at = (jax.numpy.asarray(a) for a in (X, Y, ridge, 0.0))
-    value, gradient = jax.value_and_grad(smoothed_objective)(net, *at, "cross-entropy")
+    value, gradient = objective_and_gradient(net, *at, "cross-entropy")
     yield value, loss
     below = np.array([e @ reference.backward(net, x)[0] for e, x in zip(p - Y, X, strict=True)])
     W_1, b_1 = reference.layers(net)[0]

@@ -1,6 +1,7 @@
 """Kernels of wide networks and descent in function space, against quadrature, differences and finite networks."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -367,6 +368,18 @@ def check_shift(constant):
     assert np.all(gap <= constant * np.linalg.norm(points, axis=1) / 2 * merged.shift + 1e-12)
 
 
+def test_samples_merge_up_to_the_distance_and_no_further():
+    """In the norm divided by the root of d, so that 0.25 in each of four coordinates is the distance 0.25."""
+    zero = WideLayer(RELU, np.zeros((3, 4)), np.zeros((3, 1)), np.zeros(3))
+    Z, chi = np.eye(4)[:1] + 1.0, np.array([[3.0]])
+    for step, centres, shift in ((0.25, 1, 0.1 * 3 * 0.5), (0.25 * (1 + 1e-9), 2, 0.0)):
+        f = History(zero, RELU, 0.25)
+        for at in (Z, Z + step):
+            f = f.backward(f.forward(at)[1], chi, 0.1)[1]
+        assert len(f.centres) == centres
+        assert f.shift == pytest.approx(shift, rel=1e-12)
+
+
 def test_shift_bounds_what_merging_changes():
     check_shift(2 + 2 / np.pi)
     with pytest.raises(AssertionError):
@@ -439,6 +452,53 @@ def test_a_rate_just_above_the_edge_diverges_and_just_below_does_not():
         assert diverged == ends
 
 
+def losses_until_divergence(states):
+    losses = []
+    with pytest.raises(infinite.Divergence) as error:
+        losses.extend(state[1] for state, _ in zip(states, range(100), strict=False))
+    assert error.value.step == len(losses)
+    return np.array(losses)
+
+
+@pytest.mark.parametrize("kind", ["frozen", "moving"])
+def test_divergence_is_relative_to_the_first_loss(kind):
+    """Where no point moves everything is linear in the targets, so that their size changes no step."""
+    start, Z, _, Y = problem(ERF)
+    start, Z, runs = replace(start, v=0 * start.v), Z[:6], []
+    kernel = infinite.kernels(ERF, Z)[1]
+    rate = 1.5 * infinite.edge(kernel)
+    for size in (1e-140, 1e-8, 1.0, 1e8):
+        if kind == "frozen":
+            states = infinite.descend_frozen(kernel, size * Y, rate)
+        else:
+            states = infinite.descend(History(start, ERF), Z, 0 * kernel, size * Y, rate)
+        runs.append(losses_until_divergence(states) / size**2)
+        np.testing.assert_allclose(runs[-1], runs[0], rtol=1e-6)
+    assert 1e7 < np.max(runs[0]) / runs[0][0] <= 1e8
+
+
+def test_kernels_of_any_size_are_taken_alike():
+    """What counts as rounding, parallel or singular is relative: all of these are homogeneous."""
+    X = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
+    K, c = infinite.kernels(RELU, X)[0], np.array([0.3, -0.9, 0.0])
+    for size in (1e-14, 1e14):
+        drawn = (infinite.bottleneck(s * K, 2, np.random.default_rng(0)) for s in (1.0, size))
+        np.testing.assert_allclose(next(drawn) * np.sqrt(size), next(drawn), rtol=1e-9)
+        one, other = infinite.dual("relu", 1.0, 1.0, c), infinite.dual("relu", size, size, size * c)
+        np.testing.assert_allclose(np.stack(other), [size * one.K, one.Kd, one.Kdd / size, one.Ka, one.Kda / size])
+        norm = infinite.target_norm(size * np.diag([2.0, 1.0]), [2.0, 1.0])
+        assert norm == pytest.approx(3.0 / size)
+
+
+def test_a_bias_lets_a_relu_kernel_see_the_origin():
+    K, theta = infinite.kernels(Wide(sigma_b=0.5), np.zeros((1, 2)))
+    assert (K[0, 0], theta[0, 0]) == pytest.approx((0.25, 0.5))
+
+
+def test_a_bottleneck_may_be_as_wide_as_there_are_points():
+    assert infinite.bottleneck(np.eye(2), 2, np.random.default_rng(0)).shape == (2, 2)
+
+
 def test_an_infinite_loss_is_divergence():
     with pytest.raises(infinite.Divergence):
         next(infinite.descend_frozen([[1.0]], [1e200], 0.5))
@@ -456,6 +516,7 @@ BAD = {
     "d = 3 is no bottleneck for 2 points": lambda: infinite.bottleneck(np.eye(2), 3, np.random.default_rng()),
     "positive semidefinite": lambda: infinite.bottleneck([[1.0, 2.0], [2.0, 1.0]], 1, np.random.default_rng()),
     "positive definite": lambda: infinite.target_norm(infinite.limit_kernel(RELU, RELU, [[1.0], [1.0]]), [0.0, 1.0]),
+    "eigenvalues start at 0": lambda: infinite.target_norm(np.zeros((2, 2)), [0.0, 1.0]),
     "square matrix": lambda: infinite.edge([1.0]),
     "one hidden layer": lambda: WideLayer.draw(Wide(depth=2), 1, 8, np.random.default_rng()),
     "Z must have shape": lambda: infinite.descend(problem(RELU)[0], np.ones((2, 2)), np.eye(2), np.ones(3), 0.1),

@@ -71,6 +71,18 @@ def pinned_net(seed):
     return bn.from_layers(layers), X, Y, at
 
 
+UNRAVEL = ravel_pytree(pinned_net(0)[0])[1]
+slopes_at = jax.jit(jax.grad(lambda v, X, Y, masks: _objective(UNRAVEL(v), X, Y, 0.1, masks, "squared")))
+pre_at = jax.jit(jax.vmap(lambda v, X: bn.networks._activations(UNRAVEL(v), X).pre, (0, None)))
+
+
+@jax.jit
+@jax.grad
+def smooth_slopes(v, X, Y):
+    error = bn.networks._apply(UNRAVEL(v), X) - Y
+    return jnp.mean(jnp.sum(error**2, axis=1)) + 0.1 * jnp.sum(v**2)
+
+
 def check_limits(seed, slopes, wanted):
     """Demand that backpropagation with slopes at the kinks is the gradient at parameters nearby with those signs."""
     net, X, Y, at = pinned_net(seed)
@@ -78,21 +90,15 @@ def check_limits(seed, slopes, wanted):
     pre = np.asarray(bn.activations(net, X).pre)
     masks = (pre > 0).astype(float)
     masks[index] = slopes
-    flat, unravel = ravel_pytree(net)
-    here = jax.grad(lambda v: _objective(unravel(v), X, Y, 0.1, jnp.asarray(masks), "squared"))(flat)
+    flat = np.asarray(ravel_pytree(net)[0])
+    here = slopes_at(flat, X, Y, masks)
     near = np.argwhere(np.abs(pre[0]) < 1e-9).tolist() + np.argwhere(np.abs(pre[1, :, :4]) < 1e-9).tolist()
     assert len(near) == len(at)  # no other datum is on a kink
     signs, rng = 2.0 * np.asarray(wanted) - 1.0, np.random.default_rng(seed)
-    nearby = jax.jit(jax.vmap(lambda v: bn.networks._activations(unravel(v), jnp.asarray(X)).pre))
     moves = flat[None] + 1e-7 * rng.normal(size=(400, flat.size))
-    fits = np.all(np.sign(np.asarray(nearby(moves))[(slice(None), *index)]) == signs, axis=1)
+    fits = np.all(np.sign(np.asarray(pre_at(moves, X))[(slice(None), *index)]) == signs, axis=1)
     assert fits.any()
-
-    def smooth(v):
-        error = bn.networks._apply(unravel(v), jnp.asarray(X)) - Y
-        return jnp.mean(jnp.sum(error**2, axis=1)) + 0.1 * jnp.sum(v**2)
-
-    there = jax.grad(smooth)(moves[np.argmax(fits)])
+    there = smooth_slopes(moves[np.argmax(fits)], X, Y)
     np.testing.assert_allclose(here, there, atol=1e-4)
 
 

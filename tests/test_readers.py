@@ -201,11 +201,13 @@ def test_shapes_decide_the_orientation_against_the_name():
     assert same(from_arrays(named(LAYERS, "{1}{0}", "kernel", "b")), LAYERS)
 
 
-def test_the_input_width_decides_the_orientation():
+def test_the_input_width_decides_the_orientation(tmp_path):
     layers = [(W, None) for W, _ in layers_of(3, 5, 3)]
     swapped = [np.asarray(W).T for W, _ in layers]  # chains as 5, 3, 5 too
     assert same(from_arrays(swapped, d_in=5), [(W, None) for W in swapped])
     assert same(from_arrays(swapped, d_in=3), layers)
+    np.savez(tmp_path / "weights.npz", **{f"{i}.W": W for i, W in enumerate(swapped)})
+    assert same(load_network(tmp_path / "weights.npz", d_in=3), layers)
 
 
 def test_shapes_decide_the_order_where_names_do_not_follow_it():
@@ -213,6 +215,14 @@ def test_shapes_decide_the_order_where_names_do_not_follow_it():
     state = {f"{n}.weight": W for n, (W, _) in zip(names, LAYERS, strict=True)}
     state |= {f"{n}.bias": b for n, (_, b) in zip(names, LAYERS, strict=True)}
     assert same(from_arrays(state, d_in=3), LAYERS)
+
+
+def test_layers_of_equal_shape_keep_the_order_of_their_names():
+    first, second, start = (
+        np.random.default_rng(i).normal(size=size) for i, size in enumerate([(3, 3), (3, 3), (3, 2)])
+    )
+    net = from_arrays({"a.weight": first, "b.weight": second, "z.weight": start}, d_in=2)
+    assert same(net, [(W, None) for W in (start, first, second)])
 
 
 def test_pytrees_of_other_libraries():

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 
@@ -84,6 +85,10 @@ def test_bad_files_give_one_sentence(files, capsys, damage, message):
     assert captured.err.count("\n") == 1
 
 
+# As conftest.py has it for the tests themselves: most of the time of a small report is compilation.
+QUICKLY = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+
+
 def test_the_library_works_without_matplotlib():
     code = """
 import sys
@@ -100,14 +105,13 @@ try:
 except ValueError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], env=QUICKLY, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["1", "Figures need the package matplotlib: pip install matplotlib."]
 
 
 def run_module(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "bnlib", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "bnlib", *map(str, arguments)]
+    return subprocess.run(command, env=QUICKLY, capture_output=True, text=True, check=False)
 
 
 def test_module_runs_and_its_exit_status_says_whether_it_could(files):

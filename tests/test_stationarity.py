@@ -114,6 +114,16 @@ def test_the_shortest_gradient_is_that_of_brute_force(places):
         assert found.clarke <= min(found.gradient, np.linalg.norm(gradient(grid))) + 1e-9
 
 
+@pytest.mark.parametrize("size", [1e-6, 1e6])
+def test_a_kink_is_near_in_units_of_its_neuron(size):
+    """Two neurons, a thousand times apart, at 0 and at 0.999 and 1.001 thousandths of their root mean square."""
+    near = 1e-3 * np.sqrt(2 / 5)
+    X = np.array([[1.0], [-1.0], [0.0], [0.999 * near], [1.001 * near]])
+    net = bn.from_layers([([[size], [1000 * size]], None), ([[1.0, 1.0]], None)])
+    assert bn.stationarity(net, X, np.zeros((5, 1)), RIDGE, iterations=1).kinks == 4
+    assert bn.stationarity(net, X, np.zeros((5, 1)), RIDGE, kink=0, iterations=1).kinks == 2
+
+
 def test_kinks_that_cancel_hide_a_gradient():
     """What the docstring admits: an input that appears twice has one slope, but may be given two.
 

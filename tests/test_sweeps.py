@@ -207,8 +207,11 @@ def test_shapes_and_slopes_make_the_batches():
     X, Y = engine.data()
     starts = [engine.start(0), engine.start(0, depth=4), engine.start(0, slope=1.0), engine.start(1)]
     group = [(net, X, Y, 0.1) for net in starts] + [(engine.start(2), X[:5], Y[:5], 0.1)]
-    assert sweeps._batches(group, 1) == [(0, [0, 3]), (0, [1]), (0, [2]), (0, [4])]
-    assert sweeps._batches(group, 2) == [(0, [0]), (1, [1]), (0, [2]), (1, [3]), (0, [4])]
+    *layers, (W, b) = starts[0].layers
+    group.append((bn.from_layers([*layers, (W[:1], b[:1])]), X, Y[:, :1], 0.1))  # its output has another dimension
+    group.append((engine.start(0, width=7), X, Y, 0.1))
+    assert sweeps._batches(group, 1) == [(0, [0, 3]), (0, [1]), (0, [2]), (0, [4]), (0, [5]), (0, [6])]
+    assert sweeps._batches(group[:5], 2) == [(0, [0]), (1, [1]), (0, [2]), (1, [3]), (0, [4])]
 
 
 def changed(**changes):

@@ -173,6 +173,38 @@ def test_readers_find_what_is_there_and_nothing_else():
         bn.decoded(net, X, X, X_test, np.ones_like(X_test), components=2, degree=1)
 
 
+@pytest.mark.parametrize("size", [1e-15, 1.0, 1e8])
+def test_what_varies_is_relative_to_the_size_of_a_layer(size):
+    """A mean of equal numbers rounds, which is a variance of 1e-32 of their squares."""
+    net = bn.from_layers([([[1.0], [-1.0]], None), (size * np.ones((1, 2)), None)])
+    orbits = np.array([[[1.0], [-1.0]], [[2.0], [-2.0]], [[3.0], [-3.5]]])
+    values = np.abs(orbits[..., 0])
+    assert bn.orbit_share(net, orbits)[1] == pytest.approx(np.mean(values.var(axis=1)) / values.var(), rel=1e-9)
+    constant = bn.from_layers([(np.zeros((1, 1)), [0.1 * size]), (np.ones((1, 1)), None)])
+    assert bn.orbit_share(constant, np.ones((3, 7, 1))).tolist() == [0, 0]
+    scaled = bn.from_layers([(size * np.array([[1.0], [-1.0]]), None), (np.ones((1, 2)), None)])
+    x = np.linspace(-1, 1, 12)[:, None]
+    np.testing.assert_allclose(bn.decoded(scaled, x, x, x, x, components=2, degree=1), 1.0)
+
+
+def test_a_component_below_a_millionth_of_the_first_is_not_read():
+    rng = np.random.default_rng(0)
+    X, X_test = rng.uniform(1, 2, size=(2, 60, 2))
+    for second, seen in ((1e-5, True), (1e-7, False)):
+        net = bn.from_layers([(np.diag([1.0, second]), None), (np.ones((1, 2)), None)])
+        R2 = bn.decoded(net, X, X, X_test, X_test, components=2, degree=1)[0]
+        assert R2[0] == pytest.approx(1.0, abs=1e-6)
+        assert (R2[1] > 0.99) == seen
+
+
+def test_a_reader_needs_more_points_than_monomials():
+    net = bn.from_layers([(np.eye(2), None), (np.ones((1, 2)), None)])
+    X = np.random.default_rng(0).uniform(1, 2, size=(7, 2))
+    assert bn.decoded(net, X, X, X, X, components=2, degree=2) == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="A reader with 6 monomials needs more points to fit than 6"):
+        bn.decoded(net, X[:6], X[:6], X, X, components=2, degree=2)
+
+
 def test_bad_input_of_the_measures_is_refused():
     net = bn.init(jax.random.key(0), 3, 6, 2, 3)
     with pytest.raises(ValueError, match=r"orbits must have shape \(n, m, 3\)"):

@@ -1,6 +1,7 @@
 """Data with a known rank."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -39,6 +40,7 @@ def check_outputs_depend_on(task, coordinates):
 def test_outputs_depend_on_the_first_latent_coordinate_alone():
     task = bn.tasks.latent_task(jax.random.key(5), 400, rank=1)
     assert task.rank == 1
+    assert task.X_test.shape == task.Y_test.shape == (500, 20)
     check_outputs_depend_on(task, [0])
     with pytest.raises(AssertionError):
         check_outputs_depend_on(task, [1])
@@ -49,6 +51,7 @@ def test_outputs_depend_on_the_first_latent_coordinate_alone():
 def test_keys_and_sizes_give_other_data():
     task = bn.tasks.latent_task(jax.random.key(0), 30, n_test=10, d_latent=3, d_in=5, d_out=4)
     assert (task.X.shape, task.Y.shape, task.X_test.shape, task.Y_test.shape) == ((30, 5), (30, 4), (10, 5), (10, 4))
+    assert task.rank == 2
     assert not np.array_equal(task.X, bn.tasks.latent_task(jax.random.key(1), 30, n_test=10, d_latent=3, d_in=5).X)
 
 
@@ -68,6 +71,13 @@ def test_keys_and_sizes_give_other_data():
 def test_bad_sizes_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         bn.tasks.latent_task(jax.random.key(0), **({"n": 5} | change))
+
+
+def test_a_rank_may_be_the_whole_dimension(monkeypatch):
+    monkeypatch.setattr(bn.tasks, "_random_features", lambda key, Z, d_out: Z[:, :1] * jnp.ones((1, d_out)))
+    assert bn.tasks.latent_task(jax.random.key(0), 5, rank=3, d_latent=3, d_out=4).rank == 3
+    assert bn.tasks.latent_task(jax.random.key(0), 5, rank=3, d_latent=4, d_out=3).rank == 3
+    assert bn.tasks.composed_task(jax.random.key(0), 5, rank=3, d=3).rank == 3
 
 
 def check_one_code(task):
