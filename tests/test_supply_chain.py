@@ -179,8 +179,9 @@ def test_what_tests_start_is_cut_off_the_network():
     subprocess.run([sys.executable, "-c", here], check=True)
 
 
-def test_chapters_run_in_kernels_without_a_network(pytester):
+def test_chapters_run_in_kernels_without_a_network(pytester, monkeypatch):
     """The way in which `make test` runs every chapter."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")]))
     pytester.makeconftest((ROOT / "conftest.py").read_text(encoding="utf-8"))
     source = "try:\n    " + PROBE.format("example.org", 80).replace("\n", "\n    ")
     source += "\nexcept OSError as error:\n    print(error)"
