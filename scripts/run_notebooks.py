@@ -308,9 +308,14 @@ def record_runtime(book: Book, chapter: Path, seconds: float) -> None:
 def write_status(book: Book) -> None:
     """Write the status page from what is stored."""
     runtimes = json.loads(book.runtimes.read_text(encoding="utf-8"))
-    others = machines.table(book.machines, book.code)
-    others += spreads.table(spreads.rooms(book.machines, book.code, claims.load(book.ledger)))
-    write(book.status, status_page(runtimes, book.manifests, book.faults, others))
+    write(book.status, status_page(runtimes, book.manifests, book.faults, elsewhere(book)))
+
+
+def elsewhere(book: Book) -> str:
+    """Return what the status page says of other machines and of the room of the checks."""
+    if not (kept := book.machines):
+        return ""
+    return machines.table(kept, book.code) + spreads.table(spreads.rooms(kept, book.code, claims.load(book.ledger)))
 
 
 def record_machine(

@@ -21,12 +21,10 @@ import bnlib
 import bnlib as bn
 import bootstrap
 import landing_figure
-import machines
 import site_figures
-import spreads
-from bnlib import claims, experiments
+from bnlib import experiments
 from notebook_checks import ROOT
-from run_notebooks import Book, status_page
+from run_notebooks import Book, elsewhere, status_page
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 URL = PROJECT["urls"]["Repository"]
@@ -147,9 +145,8 @@ def test_status_page_shows_the_recorded_runtimes():
     book = Book(ROOT)
     runtimes = yaml.safe_load(book.runtimes.read_text(encoding="utf-8"))
     assert runtimes.keys() == {path.stem for path in book.chapters}
-    others = machines.table(book.machines, book.code)
-    others += spreads.table(spreads.rooms(book.machines, book.code, claims.load(book.ledger)))
-    assert book.status.read_text(encoding="utf-8") == status_page(runtimes, book.manifests, book.faults, others)
+    page = status_page(runtimes, book.manifests, book.faults, elsewhere(book))
+    assert book.status.read_text(encoding="utf-8") == page
 
 
 FOLDED_PROOF = re.compile(r"\{prf:proof\}[^\n]*\n(?:---\n)?:?class: dropdown")
