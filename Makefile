@@ -4,7 +4,7 @@ PORT ?= 8000
 # Chapters and tests mean the same on every machine; on a GPU say `make JAX_PLATFORMS=cuda test`.
 export JAX_PLATFORMS ?= cpu
 BIN := .venv/bin
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with=tests/nbval.cfg
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/nbval.cfg
 
 FIRST := tests/test_notebooks.py tests/test_repository.py
 QUICK := $(addprefix tests/test_,notebooks.py repository.py ledger.py claims.py prose.py independent.py)

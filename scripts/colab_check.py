@@ -137,8 +137,9 @@ def execute(path: Path, folder: Path, float64: bool) -> Outcome:
     if float64:
         verdict_cells = sum("claim" in cell.metadata.get("tags", []) for cell in stored.cells)
         return Outcome(facts, verdict_cells, tuple(wrong), measurements(notebook))
-    wrong += [f"Cell {number} prints something else" for number in differing(stored, notebook)]
-    return Outcome(facts, len(compared(stored)), tuple(wrong), measurements(notebook))
+    # The first cell installs here and says so; where the outputs were stored it had nothing to do.
+    wrong += [f"Cell {number} prints something else" for number in differing(stored, notebook) if number]
+    return Outcome(facts, len(compared(stored)) - 1, tuple(wrong), measurements(notebook))
 
 
 def main(arguments: list[str] | None = None) -> int:
