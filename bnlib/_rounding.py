@@ -28,6 +28,8 @@ def elsewhere(tree: T) -> T:
     """
     if not (seed := os.environ.get("BNLIB_PERTURB")):
         return tree
+    if not seed.isdecimal():
+        raise ValueError(f"BNLIB_PERTURB must be a seed, an integer >= 0, or unset, but it is {seed!r}.")
     return jax.tree.map(lambda a: _moved(int(seed), a), tree)
 
 

@@ -90,8 +90,8 @@ def numerical_rank(A: Any, size: float | None = None) -> NumericalRank:
 
     Args:
         A: matrix.
-        size: what its rounding is relative to; s_1 when None. For a product BC that is the norm of abs(B) abs(C), for
-            a sum the sum of the norms: where the terms cancel, rounding is as large as they were.
+        size: what its rounding is relative to; s_1 when None. Where the terms of a product BC or of a sum B + C cancel,
+            rounding is as large as they were: take the norm of abs(B) abs(C) or of abs(B) + abs(C).
     """
     s = np.asarray(values(A))
     scale = s[:1] if size is None else np.maximum(s[:1], size)

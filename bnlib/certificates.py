@@ -1,6 +1,5 @@
 """The bottleneck theorem and the tangent-kernel bound as certificates: both sides, for any network and input."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -10,25 +9,25 @@ from jax import Array
 
 from . import _checks, _svd
 from .costs import squared_norm
-from .networks import Network, activations, jacobian, slopes
+from .networks import Network, activations, each, jacobian, slopes
 from .ntk import input_weights, ntk_trace
 
 
 class BottleneckCertificate(NamedTuple):
     """Hold what ``bottleneck_certificate`` returns; leading axes are N for a batch, (E, N) for an ensemble."""
 
-    lhs: Any
-    rhs: Any
-    frames: tuple[Any, Any, Any]
-    per_layer: Any
-    stretches: Any
+    lhs: np.ndarray
+    rhs: np.ndarray
+    frames: tuple[np.ndarray, np.ndarray, np.ndarray]
+    per_layer: np.ndarray
+    stretches: np.ndarray
 
 
 class NTKCertificate(NamedTuple):
     """Hold what ``ntk_certificate`` returns; leading axes are N for a batch, (E, N) for an ensemble."""
 
-    trace: Any
-    bound: Any
+    trace: np.ndarray
+    bound: np.ndarray
 
 
 @_checks.float64
@@ -64,7 +63,7 @@ def bottleneck_certificate(net: Network, x: Any, k: int, *, any_rank: bool = Fal
     Source: theory id weights-theorem.
     """
     x, X, k = _batch_and_rank(net, x, k)
-    J, pre, norm = _each(net, lambda net, X: (jacobian(net, X), activations(net, X).pre, squared_norm(net)), X)
+    J, pre, norm = each(net, lambda net, X: (jacobian(net, X), activations(net, X).pre, squared_norm(net)), X)
     _, s, Vt = _svd.svd(J)
     ranks = np.sum(s > _svd.tolerance(s, (net.d_out, net.d_in), net.depth), axis=-1)
     if not any_rank and np.min(ranks) < k:
@@ -99,11 +98,6 @@ def _batch_and_rank(net: Network, x: Any, k: int) -> tuple[Array, Array, int]:
     return x, X, k
 
 
-def _each(net: Network, measure: Callable, X: Array) -> Any:
-    """Evaluate a network, or each one of an ensemble."""
-    return measure(net, X) if net.last[0].ndim == 2 else jax.vmap(measure)(net, X)
-
-
 def _stacks(net: Network) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the layers with an axis for the inputs: W (..., 1, rows, columns) and b (..., 1, rows)."""
     pairs = [net.last]
@@ -113,7 +107,7 @@ def _stacks(net: Network) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(np.asarray(W)[..., None, :, :], np.asarray(b)[..., None, :]) for W, b in pairs]
 
 
-def _polar_chain(net: Network, D: np.ndarray, V: np.ndarray) -> tuple:
+def _polar_chain(net: Network, D: np.ndarray, V: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
     """Run V_l = polar(D_l W_l V_{l-1}) through the layers, with D (..., L-1, N, width) and V_0 (..., N, d_in, k)."""
     frames, per_layer, stretches = [V], [], []
     for i, (W, b) in enumerate(_stacks(net)):
@@ -155,7 +149,7 @@ def ntk_certificate(net: Network, x: Any, k: int, *, balanced: bool = False) -> 
     Source: theory id ntk-bound.
     """
     x, X, k = _batch_and_rank(net, x, k)
-    trace, weights, norm, J = _each(
+    trace, weights, norm, J = each(
         net, lambda net, X: (ntk_trace(net, X), input_weights(net, X), squared_norm(net), jacobian(net, X)), X
     )
     layer = np.arange(1, net.depth + 1)
@@ -169,5 +163,5 @@ def ntk_certificate(net: Network, x: Any, k: int, *, balanced: bool = False) -> 
     geometric_mean = jnp.exp(2.0 * jnp.mean(jnp.log(jnp.where(s > 0, s, 1.0)), axis=-1))
     weighted = jnp.sum(weights * np.exp(-exponent)[..., None, :], axis=-1)
     bound = jnp.where(positive, k * geometric_mean * weighted, 0.0)
-    result = NTKCertificate(trace, bound)
+    result = NTKCertificate(np.asarray(trace), np.asarray(bound))
     return jax.tree.map(lambda a: a[0], result) if x.ndim == 1 else result

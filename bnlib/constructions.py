@@ -161,7 +161,7 @@ def compose(f: Network, g: Network, *, shift: Any = None, domain: Any = None) ->
     _checks.finite("shift", s)
     if domain is not None and slope < 1.0:
         codes = np.asarray(apply(g, domain)) + s[None, :]
-        if (least := float(codes.min())) < -4096 * float(jnp.finfo(codes.dtype).eps * np.abs(codes).max()):
+        if (least := float(codes.min())) < -1e-12 * float(np.abs(codes).max()):
             raise ValueError(
                 f"g(domain) + shift is not positive: at row {int(np.argmin(codes.min(axis=1)))} its coordinate "
                 f"{int(np.argmin(codes.min(axis=0)))} goes down to {least:.3g}, and the ReLU between g and f would cut "

@@ -126,10 +126,11 @@ def subadditivity(A: Any, B: Any, operation: str) -> tuple[float, float]:
     adding = operation == "add"
     if A.shape != B.shape if adding else A.shape[1] != B.shape[0]:
         raise ValueError(f"A and B have shapes {A.shape} and {B.shape}, which do not {operation}.")
-    # Where terms cancel, the rounding of the result is as large as they were.
+    # Where terms cancel, rounding is as large as they were, and a product adds up as many as A has columns.
     C, size = (A + B, abs(A) + abs(B)) if adding else (A @ B, abs(A) @ abs(B))
+    count = 1.0 if adding else max(1.0, A.shape[1] / max(C.shape))
     (ra, a1, a2), (rb, b1, b2) = map(linear_expansion, (A, B))
-    rc, c1, c2 = _expansion(C, float(_svd.values(size)[0]))
+    rc, c1, c2 = _expansion(C, count * float(_svd.values(size)[0]))
     if adding and rc != ra + rb:
         raise ValueError(
             f"The ranks do not add: A and B have ranks {ra:.0f} and {rb:.0f}, but A + B has rank {rc:.0f}."

@@ -308,6 +308,11 @@ def _activations(net: Network, X: jax.Array) -> Activations:
     return Activations(pre, post, affine(net.last, h))
 
 
+def each(net: Network, measure: Callable[..., Any], X: Any) -> Any:
+    """Return ``measure(net, X)``, or that of every network of an ensemble, stacked along a leading axis, with its X."""
+    return measure(net, X) if net.last[0].ndim == 2 else jax.vmap(measure)(net, X)
+
+
 def by_rows(X: Any) -> Iterator[Any]:
     """Yield inputs in blocks of at most ROWS, so that no more than a block's activations are held at a time."""
     return (X[start : start + ROWS] for start in range(0, len(X), ROWS))
