@@ -5,14 +5,13 @@ import os
 from pathlib import Path
 
 from comparison import agree, texts
+from rerun import ENVIRONMENT
 
 # As in scripts/run_notebooks.py: for the kernels that nbval starts, and before anything here imports jax.
 os.environ["BNLIB_SCALE"] = "quick"
 os.environ.pop("MPLBACKEND", None)
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
-os.environ.setdefault("NPROC", "1")
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+for name, value in ENVIRONMENT.items():
+    os.environ.setdefault(name, value)
 
 # Kernels, and whatever else tests start, do without a network.
 OFFLINE = str(Path(__file__).parent / "tests" / "offline")

@@ -16,7 +16,6 @@ results/machines.json, and the status page shows it.
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import os
 import re
@@ -29,12 +28,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-from comparison import compared, differing
+from comparison import compared
 from machines import conditions, named
-from run_notebooks import CELL_TIMEOUT, ROOT, VERDICT, Book, measurements, record_machine
+from rerun import ENVIRONMENT, errors, rerun
+from run_notebooks import ROOT, VERDICT, Book, measurements, record_machine
 
 UV = Path(sys.executable).with_name("uv")
 # What Colab has beside jax and the chapters use.
@@ -82,7 +80,7 @@ def install(venv: Path, jax: str, python: str) -> None:
 
 def kernelspec(folder: Path, python: Path, environment: dict[str, str]) -> None:
     """Describe the kernel of that Python."""
-    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}", "--IPKernelApp.log_level=40"]
+    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     folder.mkdir(parents=True)
     spec = {"argv": argv, "display_name": "Colab", "language": "python", "env": environment}
     (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
@@ -107,39 +105,23 @@ def verdicts(notebook: nbformat.NotebookNode) -> dict[str, str]:
 
 def execute(path: Path, folder: Path, float64: bool) -> Outcome:
     """Run one chapter, past failing cells, and compare its cells with the stored ones; in float64 only its verdicts."""
-    stored = nbformat.read(path, as_version=4)
-    notebook = copy.deepcopy(stored)
-    expected = verdicts(notebook)
-    if float64:
-        first = next(i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code")
-        notebook.cells.insert(first + 1, nbformat.v4.new_code_cell(DOUBLE))
-    notebook.cells.append(nbformat.v4.new_code_cell(LAST_CELL))
-    where = {"metadata": {"path": str(folder)}}
-    try:
-        # A print can arrive in pieces: streams are joined.
-        NotebookClient(
-            notebook,
-            kernel_name="colab",
-            timeout=CELL_TIMEOUT,
-            allow_errors=True,
-            coalesce_streams=True,
-            resources=where,
-        ).execute()
-    except (CellTimeoutError, DeadKernelError) as error:
-        return Outcome({}, 0, (str(error).strip().rpartition("\n")[2],), {})
-    found = verdicts(notebook)
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    wrong = [f"{o['ename']}: {o['evalue']}" for o in outputs if o["output_type"] == "error"]
+    run = rerun(path, folder, kernel="colab", first=[DOUBLE] if float64 else [], last=[LAST_CELL])
+    if run.trouble:
+        return Outcome({}, 0, (run.trouble,), {})
+    expected, found = verdicts(run.stored), verdicts(run.now)
+    wrong = [error for cell in run.now.cells for error in errors(cell)]
     wrong += [f"no verdict on {claim}" for claim in sorted(expected.keys() - found.keys())]
     if expected != found and not wrong:
         wrong.append("another verdict than the stored one")
-    facts = json.loads(outputs[-1]["text"]) if outputs[-1].get("name") == "stdout" else {}
+    (printed,) = run.added[-1].outputs
+    facts = json.loads(printed["text"])
     if float64:
-        verdict_cells = sum("claim" in cell.metadata.get("tags", []) for cell in stored.cells)
-        return Outcome(facts, verdict_cells, tuple(wrong), measurements(notebook))
-    # The first cell installs here and says so; where the outputs were stored it had nothing to do.
-    wrong += [f"Cell {number} prints something else" for number in differing(stored, notebook) if number]
-    return Outcome(facts, len(compared(stored)) - 1, tuple(wrong), measurements(notebook))
+        cells = sum("claim" in cell.metadata.get("tags", []) for cell in run.stored.cells)
+    else:
+        # The first cell installs here and says so; where the outputs were stored it had nothing to do.
+        cells = len(compared(run.stored)) - 1
+        wrong += [f"Cell {number} prints something else" for number in run.differing if number]
+    return Outcome(facts, cells, tuple(wrong), measurements(run.now))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -161,9 +143,8 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="colab-") as temporary:
         folder = Path(temporary)
         environment = publish(folder / "published.git", project)
-        environment |= {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"), "BNLIB_SCALE": "quick"}
-        environment |= {"XLA_FLAGS": os.environ.get("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")}
-        environment |= {name: os.environ.get(name, "1") for name in ("NPROC", "OPENBLAS_NUM_THREADS")}
+        environment |= {"BNLIB_SCALE": "quick"}
+        environment |= {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
         try:
             install(folder / "venv", jax, options.python)
         except subprocess.CalledProcessError:

@@ -33,6 +33,7 @@ from typing import Any
 
 from atomic import write
 from freshness import canonical, digest
+from rerun import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[1]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "_build", "__pycache__", ".*_cache", ".hypothesis", ".checkpoints")
@@ -144,9 +145,8 @@ def planted(texts: Mapping[str, str | None], root: Path) -> Iterator[None]:
 def environment(root: Path) -> dict[str, str]:
     """Return variables under which the copy's library comes before the installed one, and tests draw the same data."""
     # Byte code is judged by size and second of its source, which a fault may share with the text before it.
-    fixed = {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "CI": "true", "JAX_PLATFORMS": "cpu"}
-    one_thread = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "NPROC": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return {**os.environ, **one_thread, **fixed}
+    fixed = {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "CI": "true"}
+    return {**os.environ, **ENVIRONMENT, **fixed}
 
 
 class Copy:

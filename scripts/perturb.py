@@ -12,40 +12,16 @@ of JAX's, and NPROC its threads. A cell that prints something else on one of the
 from __future__ import annotations
 
 import argparse
-import copy
-import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
-
-from comparison import compared, differing, printed
+from comparison import compared
 from machines import named
-from run_notebooks import CELL_TIMEOUT, ROOT, Book, measurements, record_machine
-
-# As scripts/run_notebooks.py starts its kernels.
-QUICK = {
-    "BNLIB_SCALE": "quick",
-    "JAX_PLATFORMS": "cpu",
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
-    "NPROC": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-}
-
-
-class Rerun(NamedTuple):
-    """Hold how many cells were compared, those that print something else, and what the claims measured."""
-
-    cells: int
-    differing: list[str]
-    measured: dict[str, str]
-    shown: str = ""
+from rerun import ENVIRONMENT, rerun
+from run_notebooks import ROOT, Book, measurements, record_machine
 
 
 @dataclass(frozen=True)
@@ -84,35 +60,6 @@ def available() -> list[Elsewhere]:
     return [machine for machine in MACHINES if machine.name != "AVX512" or "avx512f" in flags]
 
 
-def rerun(path: Path, environment: dict[str, str]) -> Rerun:
-    """Run one stored chapter in a fresh kernel with some environment, past failing cells, and compare its cells."""
-    stored = nbformat.read(path, as_version=4)
-    notebook = copy.deepcopy(stored)
-    client = NotebookClient(
-        notebook,
-        kernel_name="python3",
-        timeout=CELL_TIMEOUT,
-        allow_errors=True,
-        coalesce_streams=True,
-        extra_arguments=["--IPKernelApp.log_level=40"],
-        resources={"metadata": {"path": str(path.parent)}},
-    )
-    try:
-        client.execute(env=os.environ | QUICK | environment)
-    except (CellTimeoutError, DeadKernelError) as error:
-        return Rerun(len(compared(stored)), [str(error).strip().rpartition("\n")[2]], {})
-    numbers = list(differing(stored, notebook))
-    before, now = dict(compared(stored)), dict(compared(notebook))
-    shown = "".join(f"--- Cell {n}, stored\n{text(before[n])}--- now\n{text(now[n])}" for n in numbers)
-    return Rerun(len(compared(stored)), [f"Cell {n}" for n in numbers], measurements(notebook), shown)
-
-
-def text(cell: nbformat.NotebookNode) -> str:
-    """Return what a cell shows: its texts and its errors."""
-    errors = [f"{o['ename']}: {o['evalue']}\n" for o in cell.outputs if o["output_type"] == "error"]
-    return "".join(printed(cell) + errors)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Compare chapters on machines, print a line for each pair, and return 1 when a cell differs."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -131,15 +78,17 @@ def main(arguments: list[str] | None = None) -> int:
     def one(task: tuple[Elsewhere, Path]) -> int:
         machine, path = task
         begin = time.monotonic()
-        found = rerun(path, machine.environment)
+        run = rerun(path, path.parent, environment={"BNLIB_SCALE": "quick"} | ENVIRONMENT | machine.environment)
         seconds = time.monotonic() - begin
-        words = ", ".join(found.differing) or "ok"
-        print(f"{machine.name:8} {path.stem:22} {seconds:5.0f} s {found.cells:4d} cells  {words}", flush=True)
-        if options.verbose and found.shown:
-            print(found.shown, flush=True)
+        cells, wrong = len(compared(run.stored)), [f"Cell {number}" for number in run.differing]
+        wrong = [run.trouble] if run.trouble else wrong
+        words = ", ".join(wrong) or "ok"
+        print(f"{machine.name:8} {path.stem:22} {seconds:5.0f} s {cells:4d} cells  {words}", flush=True)
+        if options.verbose and wrong:
+            print(run.shown(), flush=True)
         if options.record:
-            record_machine(book, machine.words, path.stem, found.cells, found.differing, found.measured)
-        return len(found.differing)
+            record_machine(book, machine.words, path.stem, cells, wrong, measurements(run.now))
+        return len(wrong)
 
     with ThreadPoolExecutor(options.jobs) as pool:
         differing = sum(pool.map(one, [(machine, path) for machine in machines for path in paths]))

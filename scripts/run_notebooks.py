@@ -40,9 +40,9 @@ from atomic import write
 from bnlib import claims
 from freshness import Library, differences, digest, outputs_hash, stamp
 from machines import Machines
+from rerun import CELL_TIMEOUT, ENVIRONMENT, QUIET
 
 ROOT = Path(__file__).resolve().parents[1]
-CELL_TIMEOUT = 600
 VERDICT = re.compile(r"^(?P<verdict>holds|partly|not reproduced)  (?P<id>[\w-]+): .*  \[measured (?P<measured>.*)\]$")
 FAULTS_HEAD = """
 ## Planted faults
@@ -185,19 +185,15 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     # Stored outputs are those of the quick scale with figures inline, whatever the caller's shell says.
     os.environ["BNLIB_SCALE"] = "quick"
     os.environ.pop("MPLBACKEND", None)
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    # Rounding must not depend on the number of processors. And on a busy machine two threads of OpenBLAS, which wait
-    # actively for each other, can take hundreds of times as long as one.
-    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
-    os.environ.setdefault("NPROC", "1")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,
         kernel_name=KERNELSPEC["name"],
         record_timing=False,
         coalesce_streams=True,
-        extra_arguments=["--IPKernelApp.log_level=40"],  # no warning that the kernel listens on this machine
+        extra_arguments=QUIET,
         resources={"metadata": {"path": str(folder)}},
     )
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import statistics
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ HEAD = """
 ## Room of the checks
 
 A verdict should not hang on rounding. For every check, the distance of its measurement from the nearest bound is taken
-in units of its standard deviation over the machines above. A check has room from {enough} such units on.
+in units of its standard deviation over the machines above. A check has room from {enough:.0f} such units on.
 
 """
 
@@ -35,7 +34,7 @@ class Room(NamedTuple):
 
 def numbers(measured: str, count: int) -> list[float]:
     """Return the first numbers of a measured text, one for each check."""
-    return [float(part) for part in re.split(r", ", measured)[:count]]
+    return [float(part) for part in measured.split(", ")[:count]]
 
 
 def rooms(machines: Machines, code: Mapping[str, str], claims: Mapping[str, Any]) -> list[Room]:
@@ -62,7 +61,8 @@ def rooms(machines: Machines, code: Mapping[str, str], claims: Mapping[str, Any]
 
 
 def _room(claim: str, name: str, low: float, high: float, values: tuple[float, ...]) -> Room:
-    value, spread = values[-1], statistics.stdev(values)
+    value = values[-1]
+    spread = statistics.stdev(values) if all(map(math.isfinite, values)) else math.inf
     bound = min((b for b in (low, high) if math.isfinite(b)), key=lambda b: abs(value - b))
     return Room(claim, name, value, bound, spread, abs(value - bound) / spread if spread else math.inf)
 
@@ -72,7 +72,7 @@ def table(found: list[Room]) -> str:
     if not found:
         return ""
     close = sorted((r for r in found if r.room < ENOUGH), key=lambda r: r.room)
-    text = HEAD.format(enough="three") + f"{len(found)} checks were measured; {len(found) - len(close)} have room"
+    text = HEAD.format(enough=ENOUGH) + f"{len(found)} checks were measured; {len(found) - len(close)} have room"
     if not close:
         return text + ".\n"
     rows = "".join(f"| `{r.claim}` | {r.check} | {r.value:.4g} | {r.bound:.4g} | {r.room:.1f} |\n" for r in close)

@@ -7,8 +7,11 @@ import nbformat
 import numpy as np
 import pytest
 
+import comparison
 import machines
 import perturb
+import rerun
+import run_notebooks
 import spreads
 from test_pipeline import BAD, GOOD, sample
 
@@ -23,13 +26,28 @@ def test_chapters_on_other_machines_are_compared_as_nbval_does(tmp_path):
     }
     path = tmp_path / "sample.ipynb"
     nbformat.write(sample(GOOD | BAD | others), path)
-    found = perturb.rerun(path, {"BNLIB_PERTURB": "7"})
+    run = rerun.rerun(path, tmp_path, environment={"BNLIB_PERTURB": "7"})
     wrong = [*range(len(GOOD), len(GOOD) + len(BAD)), len(GOOD) + len(BAD) + 1]
-    assert found.differing == [f"Cell {number}" for number in wrong]
-    assert found.cells == len(GOOD) + len(BAD) + 3
-    assert found.measured == {"a": "1", "a-law": "1.9"}
-    assert "--- Cell 5, stored\nrank 2\n--- now\nrank 3\n" in found.shown
-    assert "KeyError: 'no'" in found.shown
+    assert run.differing == wrong
+    assert len(comparison.compared(run.stored)) == len(GOOD) + len(BAD) + 3
+    assert run_notebooks.measurements(run.now) == {"a": "1", "a-law": "1.9"}
+    assert "--- Cell 5, stored\nrank 2\n--- now\nrank 3\n" in run.shown()
+    assert "KeyError: 'no'" in run.shown()
+    assert run.trouble == ""
+
+
+def test_added_cells_run_in_their_place_and_are_not_compared(tmp_path):
+    path = tmp_path / "sample.ipynb"
+    nbformat.write(sample({"first": ("x = print(1)", "1\n", []), "second": ("print(x)", "2\n", [])}), path)
+    run = rerun.rerun(path, tmp_path, first=["x = 2"], last=["print('end', x)"])
+    assert run.differing == []
+    assert [comparison.printed(cell) for cell in run.added] == [[], ["end 2\n"]]
+
+
+def test_a_kernel_that_dies_is_told(tmp_path):
+    path = tmp_path / "sample.ipynb"
+    nbformat.write(sample({"dies": ("import os\nos._exit(1)", "", [])}), path)
+    assert "died" in rerun.rerun(path, tmp_path).trouble
 
 
 def test_machines_have_names_and_what_they_need():
@@ -38,7 +56,7 @@ def test_machines_have_names_and_what_they_need():
     assert {machine.name for machine in perturb.available()} >= {"seed-1", "SSE4_2", "AVX"}
     assert len({str(machine.environment) for machine in perturb.MACHINES}) == 9
     assert all(
-        machine.environment.keys() <= perturb.QUICK.keys() | {"BNLIB_PERTURB", "OPENBLAS_CORETYPE"}
+        machine.environment.keys() <= rerun.ENVIRONMENT.keys() | {"BNLIB_PERTURB", "OPENBLAS_CORETYPE"}
         for machine in perturb.MACHINES
     )
 
@@ -64,5 +82,8 @@ def test_the_room_of_a_check_is_counted_in_spreads():
     assert "| far |" not in page
     assert spreads.table([far]).endswith("1 checks were measured; 1 have room.\n")
     assert spreads.table([]) == ""
+    # What is not finite on one machine has no room.
+    stored["m0"]["01_x"]["measured"]["a-law"] = "inf, 5, 2"
+    assert spreads.rooms(stored, {"01_x": "c1"}, {"a-law": claim})[0].room == 0
     # Two machines say nothing of a spread.
     assert spreads.rooms({"m0": stored["m0"], "m1": stored["m1"]}, {"01_x": "c1"}, {"a-law": claim}) == []
