@@ -77,7 +77,7 @@ def main() -> None:
     options = machine.arguments(__doc__)
     depths, repeats, large, steps = (DEPTHS, REPEATS, LARGE, STEPS)
     if options.tiny:
-        depths, repeats, large, steps = (4,), 1, (4, 8, 20), 3
+        depths, repeats, large, steps = (4, 6), 1, (6, 8, 20), 3
     compile_seconds(adam, depths[0], WIDTH, POINTS)  # what is loaded only once
     table: dict[str, dict[str, list[float]]] = {"adam": {}, "l-bfgs": {}}
     for _ in range(repeats):

@@ -19,7 +19,7 @@ from bnlib import sweeps, training
 
 SIZE, MEMBERS, STEPS, REPEATS = (12, 50, 200), (1, 2, 4, 8, 16, 32, 64, 128, 256, 512), 200, 5
 ON_CPU = ((12, 50, 200), (1, 2, 4, 8), 50, 3)
-TINY = ((4, 8, 20), (2,), 5, 1)
+TINY = ((4, 8, 20), (1, 2), 5, 1)
 
 
 def batch(members: int, depth: int, width: int, n: int) -> Any:

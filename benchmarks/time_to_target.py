@@ -200,7 +200,7 @@ def main() -> None:
     settings, seeds, limit, polish = SETTINGS, SEEDS, QUASI_NEWTON_STEPS, training.POLISH
     recipe: dict[str, Any] = {}
     if options.tiny:
-        settings, seeds, limit, polish, recipe = TINY, range(1), 50, ((0.01, 20),), TINY_RECIPE
+        settings, seeds, limit, polish, recipe = TINY, range(1), 50, ((0.01, 20), (0.0, 20)), TINY_RECIPE
     if options.polish:
         rows = {name: polished(name, setting, seeds, recipe | {"polish": polish}) for name, setting in settings.items()}
         machine.finish("stationarity", {"settings": settings, "stages": polish, "runs": rows}, options.write)

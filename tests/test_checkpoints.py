@@ -8,11 +8,8 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import warnings
-from contextlib import suppress
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import jax
@@ -82,24 +79,13 @@ def test_the_inserted_run_races_two_ranks(uninterrupted):
     assert len(set(map(str, uninterrupted.values()))) == 3
 
 
-# It imports what takes long once, and forks before JAX has made an array: a run that starts again starts at once.
-SERVER = """
+CHILD = """
 import os, pickle, sys, time
-import jax, optax, pytest
-import jax.experimental.compilation_cache
+import jax
 import numpy as np
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_disable_most_optimizations", True)  # as in conftest.py: the bits are compared
-import bnlib
-
-for _ in sys.stdin:
-    if not (child := os.fork()):
-        break
-    print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-else:
-    sys.exit()
-print(os.getpid(), flush=True)
 import engine, test_checkpoints as t
 t.training.CHUNK = engine.CHUNK
 folder, savez, fsync, written = t.Path(sys.argv[1]), np.savez, os.fsync, []
@@ -123,39 +109,31 @@ results = {name: engine.bits(run(folder / f"{name}.npz")) for name, run in t.RUN
 """
 
 
-def start_server(folder, compiled):
+def start_child(folder, compiled):
     here = Path(__file__).parent
     path = os.pathsep.join([str(here), str(here.parent)])
     environment = os.environ | compiled | {"PYTHONPATH": path, "JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-W", "ignore", "-c", SERVER, str(folder)]
-    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def kill_after(server, saves, seconds):
-    """Start a run, kill it so long after so many saves, and return the exit status."""
-    print(file=server.stdin, flush=True)
-    child = int(server.stdout.readline())
-    lines = iter(server.stdout.readline, "")
-    ended = next((line for line in islice(lines, saves) if line != "save\n"), "")
-    if not ended:
-        time.sleep(seconds)
-        with suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
-        ended = next(line for line in lines if line != "save\n")
-    return int(ended.removeprefix("ended "))
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(folder)], env=environment, stdout=subprocess.PIPE, text=True
+    )
 
 
 def test_a_run_killed_at_random_moments_ends_as_an_uninterrupted_one(tmp_path, compiled, uninterrupted):
     rng = random.Random(0)
     kills, halves = 0, 0
-    with start_server(tmp_path, compiled) as server:
-        while kills <= sum(SAVES.values()):
-            status = kill_after(server, rng.randint(3, 14), rng.uniform(0.0, 0.08))
-            if status == 0:
-                break
-            assert status == -signal.SIGKILL
-            kills += 1
-            halves += bool(list(tmp_path.glob("*.part")))
+    while kills <= sum(SAVES.values()):
+        with start_child(tmp_path, compiled) as child:
+            for _ in range(rng.randint(3, 14)):
+                child.stdout.readline()
+            try:
+                child.wait(rng.uniform(0.0, 0.08))
+            except subprocess.TimeoutExpired:
+                child.kill()
+        if child.returncode == 0:
+            break
+        assert child.returncode == -signal.SIGKILL
+        kills += 1
+        halves += bool(list(tmp_path.glob("*.part")))
     assert kills >= 2
     assert halves >= 1
     assert pickle.loads((tmp_path / "results").read_bytes()) == uninterrupted
