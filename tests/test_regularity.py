@@ -393,11 +393,11 @@ def test_ranks_of_products_and_sums_are_judged_by_the_size_of_their_terms(left):
 
 
 def test_the_rounding_of_a_product_grows_with_as_many_terms_as_it_adds_up():
-    """A B is eight units in the last place of half of its terms: that much may be rounding, so it is no rank."""
+    """A B is 500 units in the last place of half of its 4,000 terms: that much may be rounding, so it is no rank."""
     n, eps = 4000, np.finfo(float).eps
     A, B = np.ones((1, n)), np.ones((n, 1))
     B[n // 2 :] = -1.0
-    B[: n // 2] *= 1 + 8 * eps
+    B[: n // 2] *= 1 + 500 * eps
     with pytest.raises(ValueError, match="A, B and AB have ranks 1, 1 and 0"):
         bn.subadditivity(A, B, "compose")
 
