@@ -78,6 +78,13 @@ def test_a_chapter_runs_on_and_its_verdicts_are_compared(tmp_path, monkeypatch):
     assert wrong[0] == "another verdict than the stored one"
     assert wrong[1:] == tuple(f"Cell {number} prints something else" for number in (1, 2))
 
+    # A cell that should have changed the type of the trainings, and did not.
+    monkeypatch.setattr(colab_check, "DOUBLE", "raise ImportError('no bnlib')")
+    monkeypatch.setattr(colab_check, "LAST_CELL", "import sys; print('a warning', file=sys.stderr)")
+    chapter(path, ("x = 1", ""), (f"print({line.format('holds', 0.4)!r})", stored))
+    failed = colab_check.execute(path, tmp_path, float64=True)
+    assert (failed.wrong, failed.facts) == (("ImportError: no bnlib",), {})
+
 
 def test_trainings_become_float64(monkeypatch):
     start, X, Y = bn.from_layers([([[1.0]], [0.0])]), [[-1.0], [1.0]], [[-2.0], [2.0]]
