@@ -6,8 +6,8 @@ export JAX_PLATFORMS ?= cpu
 BIN := .venv/bin
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/nbval.cfg
 
-FIRST := tests/test_notebooks.py tests/test_repository.py
-QUICK := $(addprefix tests/test_,notebooks.py repository.py ledger.py claims.py prose.py independent.py)
+FIRST := tests/book/test_notebooks.py tests/repository/test_repository.py
+QUICK := tests/book tests/repository/test_repository.py tests/library/book tests/library/test_independent.py
 
 .DEFAULT_GOAL := help
 .PHONY: help venv book site pdf test quick perturb hunt mutants reproduce serve lint fuzz audit lock bench colab clean
@@ -35,7 +35,7 @@ quick: venv ## what to run before a commit, in two minutes: style, stored chapte
 	$(BIN)/pytest -q --no-header -p no:nbval -n 2 --dist worksteal $(QUICK)
 
 perturb: venv ## run the chapters as other machines would and compare every cell (MACHINES="seed-1 AVX2": only these)
-	$(BIN)/python scripts/perturb.py --verbose $(if $(MACHINES),--machines $(MACHINES))
+	$(BIN)/python -m scripts.chapters.perturb --verbose $(if $(MACHINES),--machines $(MACHINES))
 
 hunt: venv ## look for counterexamples among new random examples (MINUTES=30)
 	@seed=$$(date +%s); end=$$((seed + 60 * $(or $(MINUTES),30))); while [ $$(date +%s) -lt $$end ]; do \
@@ -44,18 +44,18 @@ hunt: venv ## look for counterexamples among new random examples (MINUTES=30)
 			tests || exit 1; done
 
 mutants: venv ## plant faults in a copy of the checkout and see what the tests catch (NEW=1: only new ones)
-	$(BIN)/python scripts/mutants.py $(if $(NEW),--new)
+	$(BIN)/python -m scripts.faults.plant $(if $(NEW),--new)
 
 reproduce: venv ## run the stale chapters again and store their outputs (ALL=1: every chapter)
-	$(BIN)/python scripts/run_notebooks.py $(if $(ALL),--all)
-	$(BIN)/python scripts/claims_page.py
+	$(BIN)/python -m scripts.chapters.run_notebooks $(if $(ALL),--all)
+	$(BIN)/python -m scripts.pages.claims_page
 
 site: book ## look at every page of the site in a browser that is installed here
-	$(BIN)/pytest -q --no-header -n 2 tests/site/check_site.py
+	$(BIN)/pytest -q --no-header -n 2 tests/book/check_site.py
 
 pdf: venv ## print the whole book to one PDF, with a browser that is installed here
 	$(BIN)/jupyter-book build . --builder custom --custom-builder singlehtml -W --keep-going -n
-	$(BIN)/python scripts/print_pdf.py
+	$(BIN)/python -m scripts.pages.print_pdf
 
 serve: book ## build the site and serve it on this machine
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
@@ -66,7 +66,7 @@ lint: venv ## check style, formatting and types
 	$(BIN)/mypy
 
 fuzz: venv ## give damaged files to every reader, 17000 to each of six
-	BNLIB_FUZZ=17000 $(BIN)/pytest -q --no-header -s tests/test_readers.py -k damaged_bytes
+	BNLIB_FUZZ=17000 $(BIN)/pytest -q --no-header -s tests/library/measure/test_readers.py -k damaged_bytes
 
 audit: venv ## look the locked packages up among known vulnerabilities (asks a public database)
 	$(BIN)/uv tool run pip-audit -r requirements.lock --disable-pip --require-hashes
@@ -75,8 +75,8 @@ lock: venv ## resolve the dependencies anew into requirements.lock (UPGRADE=1: t
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --all-extras \
 		--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements.lock
 
-colab: venv ## run chapters as on Colab, with the oldest supported jax (CHAPTERS="03_linear": only these; JAX=newest)
-	$(BIN)/python scripts/colab_check.py $(if $(JAX),--jax $(JAX)) $(CHAPTERS)
+colab: venv ## run chapters as on Colab, with the oldest supported jax (CHAPTERS="linear": only these; JAX=newest)
+	$(BIN)/python -m scripts.chapters.colab_check $(if $(JAX),--jax $(JAX)) $(CHAPTERS)
 
 bench: venv ## time the library
 	@for file in $(wildcard benchmarks/*.py); do echo "$$file"; $(BIN)/python "$$file" || exit 1; done

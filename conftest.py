@@ -4,10 +4,10 @@ import copy
 import os
 from pathlib import Path
 
-from comparison import agree, texts
-from rerun import ENVIRONMENT
+from scripts.chapters.comparison import agree, texts
+from scripts.chapters.rerun import ENVIRONMENT
 
-# As in scripts/run_notebooks.py: for the kernels that nbval starts, and before anything here imports jax.
+# As in scripts/chapters/run_notebooks.py: for the kernels that nbval starts, and before anything here imports jax.
 os.environ["BNLIB_SCALE"] = "quick"
 os.environ.pop("MPLBACKEND", None)
 for name, value in ENVIRONMENT.items():

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import machine
 
 import bnlib as bn
-from bnlib import sweeps, training
+from bnlib import training
+from bnlib.training import sweeps
 
 SIZE, MEMBERS, STEPS, REPEATS = (12, 50, 200), (1, 2, 4, 8, 16, 32, 64, 128, 256, 512), 200, 5
 ON_CPU = ((12, 50, 200), (1, 2, 4, 8), 50, 3)

@@ -11,7 +11,7 @@ import machine
 import numpy as np
 
 from bnlib import infinite
-from bnlib.infinite import History, Wide, WideLayer
+from bnlib.wide.infinite import History, Wide, WideLayer
 
 D, DIM, SCALE, SHARE = 20, 10, 3.0, 0.05  # inputs, bottleneck, size of the targets, share of the edge
 WIDTH, MERGE = 2048, 0.03

@@ -1,21 +1,13 @@
 """Bottleneck structure in deep networks: costs, certificates and training, for the bottleneck book."""
 
-from . import claims, deep_linear, infinite, tasks
-from .certificates import BottleneckCertificate, NTKCertificate, bottleneck_certificate, ntk_certificate
-from .claims import check
-from .constructions import add, balance, balance_residual, compose, deepen, linear_network, padded
-from .costs import (
-    linear_cost,
-    linear_expansion,
-    lower_bound,
-    optimality_gap,
-    r1_bracket,
-    schatten,
-    squared_norm,
-    subadditivity,
-)
-from .interpolants import rank_one_interpolant
-from .invariance import decoded, orbit_share, principal_components
+from . import tasks
+from .book import claims
+from .book.claims import check
+from .book.scale import scale
+from .build.constructions import add, balance, balance_residual, compose, deepen, linear_network, padded
+from .build.interpolants import rank_one_interpolant
+from .measure.readers import from_arrays, load_network
+from .measure.report import Report, report
 from .networks import (
     Activations,
     Network,
@@ -27,11 +19,20 @@ from .networks import (
     jacobian,
     to_torch_state,
 )
-from .ntk import ntk, ntk_trace, sharpness
-from .readers import from_arrays, load_network
-from .report import Report, report
-from .scale import scale
-from .spectra import (
+from .theory.certificates import BottleneckCertificate, NTKCertificate, bottleneck_certificate, ntk_certificate
+from .theory.costs import (
+    linear_cost,
+    linear_expansion,
+    lower_bound,
+    optimality_gap,
+    r1_bracket,
+    schatten,
+    squared_norm,
+    subadditivity,
+)
+from .theory.invariance import decoded, orbit_share, principal_components
+from .theory.ntk import ntk, ntk_trace, sharpness
+from .theory.spectra import (
     BottleneckRank,
     bottleneck_rank,
     middle,
@@ -41,8 +42,9 @@ from .spectra import (
     singular_values,
     weight_singular_values,
 )
-from .stationarity import Stationarity, stationarity, stationary_point
-from .sweeps import sweep
-from .training import TrainResult, train
+from .training.run import TrainResult, train
+from .training.stationarity import Stationarity, stationarity, stationary_point
+from .training.sweeps import sweep
+from .wide import deep_linear, infinite
 
 __version__ = "0.1.0"

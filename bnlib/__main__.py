@@ -5,8 +5,8 @@ import sys
 
 import jax
 
-from .readers import load_arrays, load_network
-from .report import report
+from .measure.readers import load_arrays, load_network
+from .measure.report import report
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,7 +14,7 @@ jax.config.update("jax_disable_most_optimizations", True)
 # `make hunt` draws new ones, and what it finds becomes an @example.
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None)
 hypothesis.settings.register_profile("hunt", deadline=None, print_blob=True)
-# A planted fault need only be seen, not be shown by the smallest example (scripts/mutants.py).
+# A planted fault need only be seen, not be shown by the smallest example (scripts/faults/plant.py).
 hypothesis.settings.register_profile(
     "mutants", deadline=None, derandomize=True, phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate]
 )

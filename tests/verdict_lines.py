@@ -1,7 +1,7 @@
 """Judge stored verdict lines anew: a line is sound when the numbers in its brackets earn it."""
 
-from bnlib.claims import ClaimError
-from run_notebooks import VERDICT
+from bnlib.book.claims import ClaimError
+from scripts.chapters.run_notebooks import VERDICT
 
 
 def parse_verdict(line, ledger):
@@ -20,7 +20,7 @@ def parse_verdict(line, ledger):
     Example:
         >>> parse_verdict("all is well", {})
         Traceback (most recent call last):
-        bnlib.claims.ClaimError: This is not a verdict line: 'all is well'.
+        bnlib.book.claims.ClaimError: This is not a verdict line: 'all is well'.
     """
     if not (found := VERDICT.match(line)):
         raise ClaimError(f"This is not a verdict line: {line!r}.")

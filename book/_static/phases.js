@@ -1,4 +1,4 @@
-// Written by scripts/site_figures.py from results/phase-ridges.json.
+// Written by scripts/pages/site_figures.py from results/phase-ridges.json.
 window.bnlibPhases = [
 {"depth":6,"ridge":0.0005,"seed":0,"start":null,"learned_rank":3,"decided":true,"objective":0.013779,"spectrum":[1.3038,1.1946,0.92617,0.032082,0.024308],"constant":1.7248},
 {"depth":6,"ridge":0.0005,"seed":0,"start":1,"learned_rank":2,"decided":true,"objective":0.073906,"spectrum":[2.6748,0.76329,1.2248e-16,1.999e-17,6.2727e-33],"constant":1.7248},

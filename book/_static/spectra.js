@@ -1,4 +1,4 @@
-// Written by scripts/site_figures.py from results/fig-j23-small.json.
+// Written by scripts/pages/site_figures.py from results/fig-j23-small.json.
 window.bnlibSpectra = [
 {"depth":4,"ridge":0.0005,"seed":0,"learned_rank":3,"decided":false,"converged":true,"collapsed":false,"weights":[[1.1972,1.1335,0.89728,0.74016,0.71588],[1.8268,1.4877,0.88327,0.48142,0.38811],[1.9451,1.6256,0.83055,0.54707,0.32699],[1.171,1.0846,1.0208,0.93548,0.81978]],"representations":[[1.6074,1.0369,0.71217,0.65931,0.65532],[1.9466,1.1299,0.72332,0.26964,0.19877],[1.5445,1.1366,0.81274,0.30927,0.29031]]},
 {"depth":4,"ridge":0.0005,"seed":1,"learned_rank":3,"decided":false,"converged":true,"collapsed":false,"weights":[[1.1831,1.0456,0.86181,0.83508,0.77734],[1.7448,1.6377,0.90715,0.52692,0.31724],[1.8291,1.8095,0.73149,0.36416,0.33826],[1.2748,1.0736,0.99223,0.93137,0.83237]],"representations":[[1.5073,0.89032,0.78752,0.66733,0.5802],[1.8875,1.0648,0.79496,0.25368,0.15845],[1.4111,1.0603,0.77885,0.34585,0.28633]]},

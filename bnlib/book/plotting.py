@@ -1,0 +1,120 @@
+"""One look for all figures of the book: colour-blind safe, readable on a phone, white behind dark pages."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, which stays distinct under the common forms of colour blindness.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+GREY = "#9a9a9a"
+
+
+def use_style() -> None:
+    """Set the book's figure style for the running session.
+
+    Example:
+        >>> use_style()
+
+    Source: style of the book.
+    """
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (6.0, 3.6),
+            "figure.dpi": 130,
+            "figure.facecolor": "white",
+            "savefig.facecolor": "white",
+            "figure.constrained_layout.use": True,
+            "font.size": 11.0,
+            "axes.titlesize": 11.5,
+            "axes.labelsize": 11.0,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": "#e3e3e3",
+            "grid.linewidth": 0.7,
+            "axes.axisbelow": True,
+            "axes.prop_cycle": cycler(color=COLORS),
+            "lines.linewidth": 1.8,
+            "lines.markersize": 4.5,
+            "legend.frameon": False,
+            "legend.fontsize": 10.0,
+            "svg.hashsalt": "bnlib",
+        }
+    )
+
+
+def panels(n: int, *, sharey: bool = True, height: float = 3.4) -> tuple[Figure, Sequence[Axes]]:
+    """Open a figure with n panels side by side, at most as wide as the page.
+
+    Example:
+        >>> fig, axes = panels(2)
+        >>> len(axes)
+        2
+
+    Source: style of the book.
+    """
+    fig, axes = plt.subplots(1, n, figsize=(min(7.2, 3.6 * n + 1.2), height), sharey=sharey, squeeze=False)
+    return fig, list(axes[0])
+
+
+def spectra_by_layer(
+    ax: Axes, values: Any, *, highlight: int, layers: Any = None, shown: int = 8, label: str | None = None
+) -> None:
+    """Draw singular values against the layer: the first ``highlight`` in colour, the next ones in grey.
+
+    Args:
+        ax: axes to draw on.
+        values: (layers, m) singular values, decreasing along rows.
+        highlight: number of leading values in colour.
+        layers: layer numbers; 1, 2, ... when None.
+        shown: number of values drawn.
+        label: legend entry of the highlighted lines; "largest <highlight>" when None.
+
+    Example:
+        >>> fig, (ax,) = panels(1)
+        >>> spectra_by_layer(ax, [[1.0, 0.1], [1.0, 0.2]], highlight=1)
+
+    Source: style of the book.
+    """
+    values = np.asarray(values)[:, :shown]
+    layers = np.arange(1, len(values) + 1) if layers is None else layers
+    for i in reversed(range(values.shape[1])):
+        leading = i < highlight
+        ax.plot(
+            layers,
+            values[:, i],
+            color=COLORS[i % len(COLORS)] if leading else GREY,
+            marker=MARKERS[i % len(MARKERS)] if leading else None,
+            linewidth=1.8 if leading else 1.0,
+            zorder=3 if leading else 2,
+            label={0: label or f"largest {highlight}", highlight: "the others"}.get(i),
+        )
+
+
+def interval(ax: Axes, x: Any, values: Any, *, color: str, marker: str = "o", label: str | None = None) -> None:
+    """Draw the median over the first axis of ``values`` with a band from its smallest to its largest.
+
+    Args:
+        ax: axes to draw on.
+        x: (n,) positions.
+        values: (seeds, n) measurements.
+        color: colour of line and band.
+        marker: marker of the line.
+        label: legend entry.
+
+    Example:
+        >>> fig, (ax,) = panels(1)
+        >>> interval(ax, [1, 2], [[1.0, 2.0], [2.0, 3.0]], color=COLORS[0])
+
+    Source: style of the book.
+    """
+    values = np.asarray(values)
+    ax.fill_between(x, values.min(0), values.max(0), color=color, alpha=0.18, linewidth=0)
+    ax.plot(x, np.median(values, axis=0), color=color, marker=marker, label=label)

@@ -1,0 +1,1 @@
+"""Networks that are made by hand: compositions, sums, deeper and balanced ones, interpolants."""

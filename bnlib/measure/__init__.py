@@ -1,0 +1,1 @@
+"""Somebody's own network: reading it, and what to say of it."""

@@ -1,0 +1,1 @@
+"""What is true of every network: costs, certificates, kernels, spectra and invariance."""

@@ -1,0 +1,175 @@
+"""Many trainings at once: spread over all devices of all processes, batched on accelerators."""
+
+import pickle
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh
+
+from .. import _checks
+from ..networks import Network
+from . import checkpoints
+from .run import (
+    STAGES,
+    Loss,
+    Phase,
+    Stages,
+    TrainResult,
+    checked,
+    first_order,
+    foresee,
+    optimiser,
+    run_phase,
+    schedule,
+    summarise,
+    train,
+)
+
+Member = tuple[Network, Any, Any, float]
+SINGLE = {"depth", "shallow", "polish", "checkpoint"}
+
+
+def sweep(
+    members: Sequence[Member], *, mesh: Mesh | None = None, batched: bool | None = None, **settings: Any
+) -> list[TrainResult]:
+    """Train every member as ``train`` does, whatever mixture of seeds, ridges, depths and tasks they are.
+
+    Member i goes to device i modulo the number of devices, and every device works through its share, members of equal
+    shapes with one compiled program. On an accelerator those members train as one batch, which fills it; on a CPU they
+    train one after the other, because batching does not pay there, and each result is that of ``train`` bit for bit.
+    In a run of several processes all must pass the same members, and all get all results.
+
+    Args:
+        members: tuples (start, X, Y, ridge).
+        mesh: devices to use; all devices of all processes when None.
+        batched: whether equal shapes train as one batch; None to decide by the kind of device. Inserted layers,
+            polishing and checkpoints are for single members.
+        **settings: see ``train``; one checkpoint path serves all members, whose numbers are added to its name.
+
+    Returns:
+        One ``TrainResult`` per member, in order.
+
+    Raises:
+        ValueError: no members, or bad input as in ``train``.
+
+    Example:
+        >>> from bnlib import from_layers
+        >>> start = from_layers([([[1.0]], [0.0])])
+        >>> results = sweep([(start, [[-1.0], [1.0]], [[-2.0], [2.0]], ridge) for ridge in (0.25, 1.0)])
+        >>> [round(float(r.net.last[0][0, 0]), 3) for r in results]
+        [1.6, 1.0]
+
+    Source: bnlib. Chapter: training to the bottleneck.
+    """
+    if not members:
+        raise ValueError("members must hold at least one (start, X, Y, ridge).")
+    devices = list(mesh.devices.flat) if mesh is not None else jax.devices()
+    settings = {name: value for name, value in settings.items() if value or name not in SINGLE}
+    single = SINGLE & settings.keys()
+    batched = devices[0].platform != "cpu" and not single if batched is None else batched
+    if batched and single:
+        raise ValueError(f"A batch cannot have {', '.join(sorted(single))}: say batched=False.")
+    work = _batches(members, len(devices)) if batched else [(i % len(devices), [i]) for i in range(len(members))]
+    x64 = bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
+    # All are checked before the first is trained; as NumPy arrays they are bound to no device.
+    kind = settings.get("dtype", jnp.float32), settings.get("loss", "squared")
+    members = [(*jax.tree.map(np.asarray, checked(*member, *kind)[:3]), float(member[3])) for member in members]
+
+    def share(d: int) -> dict[int, TrainResult]:
+        done: dict[int, TrainResult] = {}
+        # Context settings belong to a thread, so each worker repeats them.
+        with jax.enable_x64(x64), jax.default_device(devices[d]):
+            for _, indices in (job for job in work if job[0] == d):
+                group = [members[i] for i in indices]
+                own = _numbered(settings, indices[0])
+                results = _batch(group, **settings) if len(group) > 1 else [train(*group[0], **own)]
+                done |= zip(indices, results, strict=True)
+        return done
+
+    local = [d for d, device in enumerate(devices) if device.process_index == jax.process_index()]
+    mine: dict[int, TrainResult] | Exception
+    try:
+        with ThreadPoolExecutor(max(1, len(local))) as pool:
+            mine = {i: r for part in pool.map(share, local) for i, r in part.items()}
+    except Exception as error:  # the other processes wait for results: they must hear of it
+        mine = error
+    done: dict[int, TrainResult] = {}
+    for part in _gather(mine) if jax.process_count() > 1 else [mine]:
+        if isinstance(part, Exception):
+            raise part
+        done |= part
+    return [done[i] for i in range(len(members))]
+
+
+def _numbered(settings: dict[str, Any], i: int) -> dict[str, Any]:
+    path = settings.get("checkpoint")
+    return settings if path is None else settings | {"checkpoint": checkpoints.beside(Path(path), f"{i}")}
+
+
+def _batches(members: Sequence[Member], n_devices: int) -> list[tuple[int, list[int]]]:
+    """Deal the members to devices and group each device's share by shapes."""
+    groups: dict[tuple, list[int]] = {}
+    for i, (net, X, Y, _) in enumerate(members):
+        shapes = (net.depth, net.width, net.negative_slope, np.shape(X), np.shape(Y))
+        groups.setdefault((i % n_devices, shapes), []).append(i)
+    return [(device, indices) for (device, _), indices in groups.items()]
+
+
+def _batch(
+    group: list[Member],
+    *,
+    loss: Loss = "squared",
+    first_order_steps: int = 500,
+    learning_rate: float = 5e-3,
+    stages: Stages | None = None,
+    memory: int | None = None,
+    dtype: Any = jnp.float32,
+) -> list[TrainResult]:
+    """Train members of equal shapes as one batch on the current device."""
+    stacked = jax.tree.map(lambda *a: jnp.stack([jnp.asarray(v, dtype) for v in a]), *group)
+    phases = schedule(first_order_steps, STAGES if stages is None else stages)
+    rate = _checks.number("learning_rate", learning_rate)
+    memory = None if memory is None else _checks.integer("memory", memory, 1)
+    variances = [foresee(Y, ridge, net.depth, loss) for net, _, Y, ridge in group]
+    nets, histories, smoothed = _run(tuple(phases), rate, memory, loss, *stacked)
+    results = []
+    for i, (_, X, Y, ridge) in enumerate(group):
+        net, history = jax.tree.map(lambda a, i=i: a[i], nets), np.asarray(histories[i], np.float64)
+        if not np.all(np.isfinite(history)):
+            step = int(np.argmin(np.isfinite(history)))
+            raise RuntimeError(f"Training diverged for ridge {ridge!r}: the objective is not finite at step {step}.")
+        results.append(summarise(net, history, float(smoothed[i]), X, Y, ridge, variances[i], loss))
+    return results
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@partial(jax.vmap, in_axes=(None, None, None, None, 0, 0, 0, 0))
+def _run(
+    phases: tuple[Phase, ...], rate: float, memory: int | None, loss: Loss, net: Network, X: Array, Y: Array, lam: Array
+) -> tuple[Network, Array, Array]:
+    """Run all phases of every member inside one traced program."""
+    state = (net, optimiser(first_order(phases), rate).init(net))
+    histories, smoothed = [], jnp.full((), jnp.nan, X.dtype)
+    for phase in phases:
+        state, values, gradient = run_phase(phase, state, X, Y, lam, rate, memory, loss)
+        histories.append(values)
+        smoothed = smoothed if gradient is None else gradient
+    return state[0], jnp.concatenate(histories), smoothed
+
+
+def _gather(done: dict[int, TrainResult] | Exception) -> list[dict[int, TrainResult] | Exception]:
+    """Exchange what the processes of one run have as bytes, which no conversion of types can touch."""
+    plain = jax.tree.map(lambda a: np.asarray(a) if isinstance(a, Array) else a, done)
+    mine = np.frombuffer(pickle.dumps(plain), np.uint8)
+    sizes = np.ravel(multihost_utils.process_allgather(np.array([len(mine)])))
+    padded = np.pad(mine, (0, int(sizes.max()) - len(mine)))
+    everything = np.asarray(multihost_utils.process_allgather(padded)).reshape(len(sizes), -1)
+    return [pickle.loads(row[:size].tobytes()) for row, size in zip(everything, sizes, strict=True)]

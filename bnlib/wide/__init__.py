@@ -1,0 +1,1 @@
+"""Infinitely wide networks and closed forms."""

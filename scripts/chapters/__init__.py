@@ -1,0 +1,1 @@
+"""Running chapters, here and as on other machines."""

@@ -1,0 +1,270 @@
+"""Look at every page of the built site in a browser, at desk and phone width, with no network: `make site`.
+
+Not part of `make test`, for it needs the site that `make book` builds and a browser that is already installed.
+"""
+
+from collections import Counter
+from functools import partial
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+from scripts.pages import browser as installed
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = ROOT / "_build" / "html"
+VIEWS = {"desk": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.glob("**/*.html") if "_static" not in p.parts)
+BOOK = [page for page in PAGES if page.startswith(("book/", "notebooks/"))]
+LIMIT = 25e6  # bytes
+
+FACTS = """() => ({
+    wide: document.scrollingElement.scrollWidth - window.innerWidth,
+    formulas: document.querySelectorAll('.math').length,
+    typeset: document.querySelectorAll('mjx-container').length,
+    wrong: [...document.querySelectorAll('mjx-merror, [data-mjx-error]')].map(e => e.textContent),
+    blank: [...document.images].filter(i => !i.complete || i.naturalWidth === 0).map(i => i.src),
+    silent: [...document.querySelectorAll('article img')].filter(i => !i.alt.trim()).map(i => i.src),
+    widest: [...document.querySelectorAll('body *')]
+        .filter(e => e.getBoundingClientRect().right > window.innerWidth + 1)
+        .slice(0, 3).map(e => e.tagName + '.' + e.className + ' ' + e.textContent.trim().slice(0, 40)),
+    ready: performance.timing.domInteractive - performance.timing.navigationStart,
+})"""
+
+
+if not PAGES:
+    pytest.skip("There is no site here: run `make book` first.", allow_module_level=True)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if (executable := installed.path()) is None:
+        pytest.skip(installed.MISSING)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def address():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+class Visit:
+    """A page in a fresh context; every request to another address is refused and noted."""
+
+    def __init__(self, browser, address, page, view, scheme="light"):
+        self.context = browser.new_context(viewport=VIEWS[view], color_scheme=scheme)
+        self.complaints = []
+        self.context.route(lambda url: not url.startswith((address, "data:", "blob:")), lambda route: route.abort())
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(120_000)  # a busy machine is no fault of the page
+        self.page.on("console", lambda m: m.type == "error" and self.complaints.append(m.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        self.page.goto(address + page, wait_until="load")
+        self.page.evaluate("() => window.MathJax && MathJax.startup ? MathJax.startup.promise : null")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+
+def accessibility(page):
+    """List what axe-core finds serious or critical, with the first places.
+
+    The bibliography is left out: docutils writes it as a list whose members have roles of their own.
+    """
+    found = Axe().run(page, context={"exclude": [[".citation-list"]]}).response["violations"]
+    bad = [v for v in found if v["impact"] in ("serious", "critical")]
+    return [f"{v['id']}: {n['target']} {n['html'][:100]}" for v in bad for n in v["nodes"][:4]]
+
+
+def faults(visit, narrow=False):
+    """List all that is wrong with a page, so that one run shows all there is to mend."""
+    facts = visit.page.evaluate(FACTS)
+    found = [*visit.complaints, *([] if narrow else accessibility(visit.page))]  # slow, and the elements are the same
+    found += [f"{facts['wide']} pixels stick out: {facts['widest']}"] * (facts["wide"] > 0)
+    found += [f"{facts['typeset']} of {facts['formulas']} formulas are set"] * (facts["typeset"] < facts["formulas"])
+    for key in ("wrong", "blank", "silent"):
+        found += [f"{key}: {place}" for place in facts[key]]
+    # Said, not asserted: it is the machine's affair.
+    print(f"{visit.page.url.rpartition('/')[2]}: interactive after {facts['ready']} ms")
+    return found
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("page", BOOK)
+def test_page_is_sound(browser, address, page, view):
+    with Visit(browser, address, page, view) as visit:
+        assert not faults(visit, narrow=view == "phone")
+
+
+@pytest.mark.parametrize("page", ["book/intro.html", "book/claims.html", "notebooks/window.html"])
+def test_dark_mode_has_contrast(browser, address, page):
+    with Visit(browser, address, page, "desk", "dark") as visit:
+        assert visit.page.evaluate("() => document.documentElement.dataset.theme") == "dark"
+        assert not faults(visit)
+
+
+def test_claims_can_be_narrowed(browser, address):
+    with Visit(browser, address, "book/claims.html", "desk") as visit:
+        count = visit.page.locator(".claim-filter output")
+        total = int(count.inner_text().split()[2])
+        visit.page.get_by_label("Status").select_option("partly")
+        partly = int(count.inner_text().split()[0])
+        assert 0 < partly < total
+        assert visit.page.locator("article dl > dt:visible").count() == partly
+        visit.page.get_by_label("Contains").fill("no claim says this")
+        assert count.inner_text() == f"0 of {total} claims"
+        assert not visit.complaints
+
+
+def test_a_verdict_that_holds_in_part_has_another_colour(browser, address):
+    bars = []
+    for chapter, verdict in (("symmetry", "holds"), ("autoencoder", "partly")):
+        with Visit(browser, address, f"notebooks/{chapter}.html", "desk") as visit:
+            line = visit.page.locator("div.cell.tag_claim div.cell_output pre").last
+            assert line.inner_text().startswith(verdict)
+            bars.append(line.evaluate("(e) => getComputedStyle(e).borderLeftColor"))
+    assert bars[0] != bars[1]
+
+
+def click_first_cell(page, plot):
+    """Click on the first cell of a plotted table, by the mouse: the plot listens to that, and not to its shapes."""
+    cell = page.locator(f"{plot} .scatterlayer .trace").first.locator("path.point").first
+    cell.scroll_into_view_if_needed()
+    at = cell.bounding_box()
+    page.mouse.click(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+
+
+def test_knobs_choose_a_network(browser, address):
+    with Visit(browser, address, "book/interactive.html", "desk") as visit:
+        words = visit.page.locator("#knobs-words")
+        visit.page.locator("#knobs [name=depth]").select_option("25")
+        visit.page.locator("#knobs [name=ridge]").select_option("0.002")
+        assert words.inner_text().startswith("Depth 25, ridge 0.002, seed 1: rank 2.")
+        visit.page.locator("#knobs [name=depth]").select_option("4")
+        assert words.inner_text().startswith("Depth 4, ridge 0.002, seed 1: ")
+        assert visit.page.locator("#knobs-plot svg.main-svg").count() > 0
+        click_first_cell(visit.page, "#knobs-plot")
+        assert words.inner_text().startswith("Depth 4, ridge 0.0005, seed 1: ")
+        assert not visit.complaints
+
+
+def test_a_cell_of_the_phase_diagram_opens_its_spectra(browser, address):
+    with Visit(browser, address, "book/interactive.html", "desk") as visit:
+        words = visit.page.locator("#phases-words")
+        assert words.inner_text().startswith("Depth 24, ridge 0.002, seed 1: the best of four trainings")
+        visit.page.locator("#phases [name=ridge]").select_option("0.064")
+        assert words.inner_text().startswith("Depth 24, ridge 0.064, seed 1: the best of four trainings")
+        click_first_cell(visit.page, "#phases-plot")
+        assert words.inner_text().startswith("Depth 6, ridge 0.0005, seed 1: ")
+        assert not visit.complaints
+
+
+def test_the_plane_shows_the_chosen_layer(browser, address):
+    with Visit(browser, address, "book/interactive.html", "desk") as visit:
+        words = visit.page.locator("#plane-words")
+        assert words.inner_text().startswith("Layer 1 of 25, seed 1: ")
+        visit.page.locator("#plane [name=layer]").fill("12")
+        visit.page.locator("#plane [name=colour]").select_option("phase")
+        assert words.inner_text().startswith("Layer 12 of 25, seed 1: ")
+        assert visit.page.locator("#plane-plot path.point").count() == 200
+        assert not visit.complaints
+
+
+def test_search_finds_a_chapter(browser, address):
+    with Visit(browser, address, "search.html?q=pseudo-determinant", "desk") as visit:
+        visit.page.wait_for_selector("#search-results li", timeout=120_000)
+        assert not visit.complaints
+
+
+def test_the_site_reads_from_disk(browser):
+    with Visit(browser, "file://", str(SITE / "book" / "notation.html"), "desk") as visit:
+        facts = visit.page.evaluate(FACTS)
+        assert facts["typeset"] >= facts["formulas"] > 0
+
+
+class Links(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.ids = [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.ids |= {values[key] for key in ("id", "name") if values.get(key)}
+        self.links += [values[key] for key in ("href", "src") if values.get(key)]
+
+
+PARSED = {page: Links((SITE / page).read_text(encoding="utf-8")) for page in PAGES}
+
+
+def missing(page, link):
+    """Return whether an internal link leads nowhere."""
+    target, anchor = urldefrag(link)
+    path = SITE / page if not target else (SITE / page).parent / unquote(urlsplit(target).path)
+    path = path.resolve()
+    if not path.exists():
+        return True
+    if not anchor or path.suffix != ".html":
+        return False
+    return unquote(anchor) not in PARSED[path.relative_to(SITE).as_posix()].ids
+
+
+def test_every_internal_link_and_anchor_resolves():
+    dead = [
+        f"{page} -> {link}"
+        for page in PAGES
+        for link in PARSED[page].links
+        if not urlsplit(link).scheme and not link.startswith("//") and missing(page, link)
+    ]
+    assert not dead
+
+
+def test_a_dead_link_would_be_seen():
+    assert missing(BOOK[0], "nowhere.html")
+    assert missing(BOOK[0], "#no-such-anchor")
+    assert not missing(BOOK[0], f"../{BOOK[0]}")
+
+
+def test_code_of_chapters_is_linked_to_the_library():
+    for page in BOOK:
+        if page.startswith("notebooks/"):
+            assert any("api.html#bnlib." in link for link in PARSED[page].links), page
+
+
+def test_colab_buttons_open_notebooks_that_exist():
+    colab = "https://colab.research.google.com/github/"
+    named = Counter()
+    for page in PAGES:
+        for link in PARSED[page].links:
+            if link.startswith(colab):
+                path = ROOT / link.partition("/blob/main/")[2]
+                assert path.suffix == ".ipynb"
+                assert path.exists(), link
+                named[path.name] += 1
+    assert named.keys() == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+
+
+def test_the_site_is_small():
+    assert sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file()) <= LIMIT

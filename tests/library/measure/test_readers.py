@@ -1,0 +1,390 @@
+"""Networks from files and pytrees: found by shape, or refused in one sentence; damaged files never do worse."""
+
+import io
+import json
+import os
+import pickle
+import re
+import struct
+import tracemalloc
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import safetensors.numpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import bnlib as bn
+from bnlib import claims, from_arrays, load_network
+from bnlib.measure.readers import load_arrays
+from bnlib.training import checkpoints
+from strategies import FIXED_X, fixed_net, random_layers
+
+CASES = int(os.environ.get("BNLIB_FUZZ", "100"))  # of each reader; `make fuzz` asks for many
+
+
+def same(net, layers):
+    """Tell whether a network has exactly these layers (W, b)."""
+    wanted = bn.from_layers(layers)
+    return all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(net), jax.tree.leaves(wanted), strict=True))
+
+
+def layers_of(*widths):
+    return random_layers(np.random.default_rng(1), widths)
+
+
+def named(layers, pattern, weight="weight", bias="bias", *, transpose=False):
+    """Name the arrays of layers, in reverse, since the order in a file means nothing."""
+    state = {}
+    for i, (W, b) in reversed(list(enumerate(layers))):
+        state[pattern.format(i, weight)] = np.asarray(W).T if transpose else np.asarray(W)
+        state[pattern.format(i, bias)] = np.asarray(b)
+    return state
+
+
+# Files.
+
+
+@pytest.mark.parametrize("kind", ["npz", "compressed", "safetensors"])
+def test_loading_is_what_was_saved(tmp_path, kind):
+    file = tmp_path / "weights"
+    state = bn.to_torch_state(fixed_net())
+    save = {"npz": np.savez, "compressed": np.savez_compressed, "safetensors": None}[kind]
+    if save:
+        with file.open("wb") as stream:
+            save(stream, **state)
+    else:
+        safetensors.numpy.save_file(state, file)
+    assert same(load_network(file), fixed_net().layers)
+
+
+def test_arrays_by_columns_and_of_the_other_byte_order(tmp_path):
+    A = np.arange(6.0).reshape(2, 3)
+    np.savez(tmp_path / "a.npz", a=np.asfortranarray(A), b=A.astype(">f4"))
+    arrays = load_arrays(tmp_path / "a.npz")
+    np.testing.assert_array_equal(arrays["a"], A)
+    np.testing.assert_array_equal(arrays["b"], A)
+    assert arrays["b"].dtype.isnative
+
+
+class Code:
+    """Leave the process when it is unpickled."""
+
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('code was run')",))
+
+
+def objects():
+    file = io.BytesIO()
+    np.savez(file, **{"0.weight": np.array([Code()], dtype=object)})
+    return file.getvalue()
+
+
+def torch_archive():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(Code()))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("content", [pickle.dumps(Code()), objects(), torch_archive()], ids=["pickle", "npz", "torch"])
+def test_a_pickle_is_refused_and_runs_no_code(tmp_path, content):
+    (tmp_path / "weights.pt").write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"^Cannot read.*is a pickle, which can run any code.*safetensors\.torch\.save"
+    ):
+        load_network(tmp_path / "weights.pt")
+
+
+def declared(shape, size, content=b""):
+    """Return a safetensors file with one array of float64."""
+    header = json.dumps({"0.weight": {"dtype": "F64", "shape": shape, "data_offsets": [0, size]}}).encode()
+    return struct.pack("<Q", len(header)) + header + content
+
+
+def npz_of(member, **options):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", **options) as archive:
+        archive.writestr("0.weight.npy", member)
+    return file.getvalue()
+
+
+def npy(shape, content=b""):
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    return file.getvalue() + content
+
+
+TEN_TB = 10**13
+WHOLE = declared([2, 2], 32, bytes(32))
+BAD = {
+    "npz declares 10 TB": (npz_of(npy((TEN_TB // 8,))), "declares 10000000000000 bytes but has 0"),
+    "safetensors declares 10 TB": (declared([TEN_TB // 8], TEN_TB), "Cannot read arrays"),
+    "safetensors header of 10 TB": (struct.pack("<Q", TEN_TB) + b"{}", "Cannot read arrays"),
+    "truncated safetensors": (WHOLE[:-1], "Cannot read arrays"),
+    "truncated header": (WHOLE[:20], "Cannot read arrays"),
+    "safetensors without header": (WHOLE[:8], "neither an npz archive nor a safetensors file"),
+    "shape that does not fit": (declared([3, 2], 32, bytes(32)), "Cannot read arrays"),
+    "negative shape": (npz_of(npy((-1, -4), bytes(32))), "Cannot read arrays"),
+    "member that is no array": (npz_of(b"0.weight"), "Cannot read arrays"),
+    "unusual compression": (npz_of(npy((1,), bytes(8)), compression=zipfile.ZIP_LZMA), "numpy does not write"),
+    "numbers without a NumPy type": (WHOLE.replace(b'"F64"', b'"BF16"').replace(b"[2, 2]", b"[4,4]"), "Cannot read"),
+    "empty": (b"", "it is empty"),
+    "NaN": (declared([1, 1], 8, struct.pack("<d", np.nan)), "W of layer 1 must be finite"),
+    "infinity": (declared([1, 1], 8, struct.pack("<d", np.inf)), "W of layer 1 must be finite"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_files_are_one_sentence_and_take_no_memory(tmp_path, case):
+    content, sentence = BAD[case]
+    file = tmp_path / "weights"
+    file.write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"^[^\n]*\.$") as error:
+            load_network(file)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sentence in str(error.value)
+    assert peak < 2**24
+
+
+def test_bfloat16_is_refused_with_what_to_do(tmp_path):
+    header = json.dumps({"0.weight": {"dtype": "BF16", "shape": [2, 2], "data_offsets": [0, 8]}}).encode()
+    (tmp_path / "weights").write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
+    with pytest.raises(ValueError, match="of type 'BF16', which NumPy lacks; store them as float32"):
+        load_network(tmp_path / "weights")
+
+
+def test_without_the_package_the_sentence_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "safetensors", None)
+    (tmp_path / "weights").write_bytes(WHOLE)
+    with pytest.raises(ValueError, match="pip install safetensors"):
+        load_network(tmp_path / "weights")
+
+
+# Layers, by shape.
+
+LAYERS = layers_of(3, 6, 4, 2)
+SQUARE = layers_of(*[3] * 13)
+
+
+@pytest.mark.parametrize("layers", [LAYERS, SQUARE], ids=["widths differ", "all square"])
+@pytest.mark.parametrize("d_in", [3, None])
+@pytest.mark.parametrize(
+    ("pattern", "weight", "transpose"),
+    [("net.{}.{}", "weight", False), ("layers/{}/{}", "weight", False), ("params/Dense_{}/{}", "kernel", True)],
+    ids=["torch", "equinox", "flax"],
+)
+def test_layers_are_found_under_any_name(layers, d_in, pattern, weight, transpose):
+    assert same(from_arrays(named(layers, pattern, weight, transpose=transpose), d_in=d_in), layers)
+
+
+def test_the_slope_on_negative_numbers_is_kept(tmp_path):
+    arrays = named(LAYERS, "net.{}.{}")
+    assert from_arrays(arrays, negative_slope=0.3).negative_slope == 0.3
+    np.savez(tmp_path / "weights.npz", **arrays)
+    assert load_network(tmp_path / "weights.npz", negative_slope=0.3).negative_slope == 0.3
+    assert load_network(tmp_path / "weights.npz").negative_slope == 0.0
+
+
+def test_shapes_decide_the_orientation_against_the_name():
+    assert same(from_arrays(named(LAYERS, "{1}{0}", "W", "b", transpose=True)), LAYERS)
+    assert same(from_arrays(named(LAYERS, "{1}{0}", "kernel", "b")), LAYERS)
+
+
+def test_the_input_width_decides_the_orientation(tmp_path):
+    layers = [(W, None) for W, _ in layers_of(3, 5, 3)]
+    swapped = [np.asarray(W).T for W, _ in layers]  # chains as 5, 3, 5 too
+    assert same(from_arrays(swapped, d_in=5), [(W, None) for W in swapped])
+    assert same(from_arrays(swapped, d_in=3), layers)
+    np.savez(tmp_path / "weights.npz", **{f"{i}.W": W for i, W in enumerate(swapped)})
+    assert same(load_network(tmp_path / "weights.npz", d_in=3), layers)
+
+
+def test_shapes_decide_the_order_where_names_do_not_follow_it():
+    names = ["input", "encoder", "output"]
+    state = {f"{n}.weight": W for n, (W, _) in zip(names, LAYERS, strict=True)}
+    state |= {f"{n}.bias": b for n, (_, b) in zip(names, LAYERS, strict=True)}
+    assert same(from_arrays(state, d_in=3), LAYERS)
+
+
+def test_layers_of_equal_shape_keep_the_order_of_their_names():
+    first, second, start = (
+        np.random.default_rng(i).normal(size=size) for i, size in enumerate([(3, 3), (3, 3), (3, 2)])
+    )
+    net = from_arrays({"a.weight": first, "b.weight": second, "z.weight": start}, d_in=2)
+    assert same(net, [(W, None) for W in (start, first, second)])
+
+
+def test_pytrees_of_other_libraries():
+    @jax.tree_util.register_dataclass
+    @dataclass
+    class Linear:
+        weight: jax.Array
+        bias: jax.Array
+
+    @jax.tree_util.register_dataclass
+    @dataclass
+    class MLP:
+        layers: list
+        activation: Callable
+        final_activation: Callable
+
+    layers = [Linear(*map(jnp.asarray, layer)) for layer in LAYERS]
+    assert same(from_arrays(layers), LAYERS)
+    assert same(from_arrays(MLP(layers, jax.nn.relu, lambda x: x), d_in=3), LAYERS)
+    for activations in ((jnp.tanh, lambda x: x), (jax.nn.relu, jax.nn.relu), (jax.nn.gelu, lambda x: x)):
+        with pytest.raises(ValueError, match="activation' is neither an array nor ReLU"):
+            from_arrays(MLP(layers, *activations))
+    assert same(from_arrays([(W, b) for W, b in LAYERS]), LAYERS)
+    assert same(from_arrays({"W": [W for W, _ in LAYERS], "b": [b for _, b in LAYERS]}), LAYERS)
+    variables = named(LAYERS, "{}/{}/value", "kernel", transpose=True)
+    assert same(from_arrays(variables), LAYERS)
+
+
+def test_a_network_without_any_bias_has_zero_biases():
+    assert same(from_arrays([W for W, _ in LAYERS]), [(W, None) for W, _ in LAYERS])
+
+
+def test_half_precision_becomes_single_precision():
+    for dtype in (np.float16, jnp.bfloat16):
+        net = from_arrays([np.asarray(W).astype(dtype) for W, _ in LAYERS])
+        assert net.last[0].dtype == np.float32
+        assert bn.report(net, FIXED_X).rank >= 0
+
+
+def without(name):
+    return {key: value for key, value in named(LAYERS, "{}.{}").items() if key != name}
+
+
+def plus(**arrays):
+    return named(LAYERS, "{}.{}") | {key.replace("_", ".", 1): value for key, value in arrays.items()}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        (plus(**{"0_weight": np.ones((2, 3, 3, 3))}), "'0.weight' has shape (2, 3, 3, 3), like a convolution"),
+        (plus(**{"3_weight": np.ones(4)}), "'3.weight' has shape (4,), like a part of a normalisation layer"),
+        (plus(**{"3_scale": np.ones(4)}), "'3.scale' has shape (4,), like a part of a normalisation layer"),
+        (plus(**{"3_running_mean": np.ones(4)}), "'3.running_mean' has shape (4,), like a part of a normalisation"),
+        (plus(**{"3_num_batches_tracked": np.int64(1)}), "'3.num_batches_tracked' has shape ()"),
+        (without("1.bias"), "3 weight matrices but 2 vectors, and '1.weight' has none beside it"),
+        (without("1.weight"), "2 weight matrices but 3 vectors"),
+        (plus(**{"1_weight": np.ones((5, 6))}), "'2.weight' of shape (2, 4) cannot follow '1.weight' of shape (5, 6)"),
+        (plus(**{"1_bias": np.ones(5)}), "b of layer 2 must have shape (4,), but its shape is (5,)"),
+        ({}, "There is no weight matrix among the arrays []"),
+        ({"0.bias": np.ones(2)}, "There is no weight matrix among the arrays ['0.bias']"),
+        ({"0.weight": np.eye(2), "2.bias": np.ones(2)}, "'2.bias' would be the bias of '0.weight'"),
+        ({"0.weight": [["a", "b"]] * 2}, "like a part of a normalisation layer"),
+        ({"0.weight": np.array([["a"]])}, "W of layer 1 must hold numbers"),
+        ({"0.weight": np.array([[1j]])}, "W of layer 1 must be real"),
+        (len, "'builtin_function_or_method' is neither an array nor ReLU"),
+    ],
+)
+def test_what_is_no_plain_network_is_one_sentence(parameters, sentence):
+    with pytest.raises(ValueError, match=r"^[^\n]*\.$") as error:
+        from_arrays(parameters, d_in=3)
+    assert sentence in str(error.value)
+
+
+def test_a_wrong_input_width_is_said_in_terms_of_the_inputs():
+    with pytest.raises(ValueError, match=r"X must have shape \(N, 3\) with N >= 1, but its shape is \(2, 4\)"):
+        bn.report(named(LAYERS, "{}.{}"), np.ones((2, 4)))
+
+
+NAMES = st.lists(st.sampled_from(["0", "1", "10", "net", "weight", "kernel", "bias", "scale"]), max_size=3).map(
+    ".".join
+)
+SHAPES = st.lists(st.integers(0, 3), max_size=3).map(tuple)
+
+
+@settings(max_examples=CASES, database=None)
+@given(st.dictionaries(NAMES, SHAPES, max_size=5), st.sampled_from([None, 1, 2]))
+def test_any_shapes_give_a_network_or_one_sentence(shapes, d_in):
+    sentence = None
+    try:
+        net = from_arrays({name: np.ones(shape) for name, shape in shapes.items()}, d_in=d_in)
+    except ValueError as error:
+        sentence = str(error)
+    if sentence is None:
+        assert net.depth == sum(len(shape) == 2 for shape in shapes.values())
+    else:
+        assert re.fullmatch(r".*\.", sentence)
+
+
+# Damaged bytes, in every file that the library reads.
+
+
+LEDGER = b"""claims:
+  - {id: a, part: b, source: J23, kind: remark, standing: [x], statement: c, proved: null, test: d, settings: e,
+     checks: {n: {label: f, at_most: 1.0e-9, why: g}}, tier: quick, chapter: null, tests: [], status: open,
+     deviation: null, measured: null}
+"""
+
+
+def sound(kind):
+    """Return the bytes of a small file of a kind."""
+    file, state = io.BytesIO(), {"0.weight": np.eye(3), "0.bias": np.ones(3, np.float32)}
+    if kind == "safetensors":
+        return safetensors.numpy.save(state)
+    if kind == "npy inside npz":
+        np.save(file, state["0.weight"])
+    elif kind == "checkpoint":
+        np.savez(file, header=np.array(["run", "1", checkpoints.fingerprint("run", 1, [np.eye(2)])]), array_0=np.eye(2))
+    elif kind == "claims":
+        return LEDGER
+    else:
+        (np.savez_compressed if kind == "compressed npz" else np.savez)(file, **state)
+    return file.getvalue()
+
+
+def read(kind, path):
+    if kind == "checkpoint":
+        return checkpoints.load(path, "run")
+    return claims.load(path) if kind == "claims" else load_arrays(path)
+
+
+KINDS = ["npz", "compressed npz", "npy inside npz", "safetensors", "checkpoint", "claims"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_bytes_are_read_or_refused_in_one_sentence(kind, tmp_path):
+    whole, path, outcomes = sound(kind), tmp_path / "file", Counter()
+
+    def damage(seed):
+        random = Random(seed)
+        content = bytearray(whole)
+        for _ in range(random.randrange(4)):
+            content[random.randrange(len(whole))] = random.randrange(256)
+        if random.random() < 0.25:
+            at = random.randrange(len(whole))
+            content[at:at] = random.randbytes(random.randint(1, 4))
+        if random.random() < 0.25:
+            del content[random.randrange(len(whole)) :]
+        path.write_bytes(npz_of(bytes(content)) if kind == "npy inside npz" else content)
+        sentence = None
+        try:
+            read(kind, path)
+        except (ValueError, claims.ClaimError) as error:
+            sentence = str(error)
+        outcomes["read" if sentence is None else "refused"] += 1
+        assert sentence is None or re.fullmatch(r"(Cannot read arrays|'|The claims ledger).*\.", sentence)
+
+    if "BNLIB_FUZZ" in os.environ:
+        for seed in range(CASES):
+            damage(seed)
+    else:
+        settings(max_examples=CASES, database=None)(given(st.integers(0, 2**64))(damage))()
+    assert outcomes.keys() == {"refused", "read"}
+    print(f"{kind}: {outcomes.total()} damaged files, {dict(outcomes)}")

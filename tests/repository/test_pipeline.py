@@ -1,0 +1,261 @@
+"""The pipeline: what makes a chapter stale, what a run writes, and what nbval lets pass."""
+
+import json
+import os
+import re
+
+import nbformat
+import pytest
+import yaml
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from notebook_checks import ROOT
+from scripts.chapters import freshness, run_notebooks
+from small_book import BAD, GOOD, LEDGER, chapter, sample
+
+
+def reach(book, *cells):
+    return book.library.reach(new_notebook(cells=[new_code_cell(cell) for cell in cells]))
+
+
+@pytest.mark.parametrize(
+    ("code", "modules"),
+    [
+        ("import bnlib as bn\nbn.fit(1)", {"a", "c"}),
+        ("import bnlib as bn\nbn.rank_of(1)", {"b"}),
+        ("import bnlib\nbnlib.c.inner(1)", {"c"}),
+        ("import bnlib.c", {"c"}),
+        ("import bnlib.c as c", {"c"}),
+        ("from bnlib import fit as f", {"a", "c"}),
+        ("from bnlib import c", {"c"}),
+        ("from bnlib.b import rank", {"b"}),
+        ("import bnlib as bn\nbn.draw()", {"d", "b"}),
+        ("import bnlib as bn\nbn.TITLE, bn.__version__", set()),
+        ("%pip install bnlib\nprint('bnlib')", set()),
+        ("import bnlib as bn\nbn.nowhere", {"a", "b", "c", "d"}),
+        ("import bnlib as bn\ngetattr(bn, 'f' + 'it')", {"a", "b", "c", "d"}),
+        ("from bnlib import *", {"a", "b", "c", "d"}),
+    ],
+)
+def test_reach(book, code, modules):
+    assert reach(book, code) == modules
+
+
+def test_reach_across_cells(book):
+    assert reach(book, "import bnlib as bn", "%matplotlib inline\nbn.rank_of(1)") == {"b"}
+
+
+def stale(book):
+    """Name the chapters that are stale, as `--check` does."""
+    return {path.stem: reasons for path in book.chapters if (reasons := run_notebooks.check_chapter(book, path))}
+
+
+def store(book, path):
+    """Store a chapter as if it had been run."""
+    notebook = run_notebooks.read_source(path, book.root)
+    stamp = freshness.stamp(notebook, book.library, book.lock, book.manifests)
+    for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
+        cell.execution_count = number
+        cell.outputs = [new_output("stream", name="stdout", text=f"output {number}\n")]
+    notebook.metadata["bnlib"] = {**stamp, "outputs": freshness.outputs_hash(notebook)}
+    path.write_text(run_notebooks.source_text(notebook))
+    path.with_suffix(".ipynb").write_text(run_notebooks.notebook_text(notebook))
+
+
+@pytest.fixture
+def stored(book):
+    """Three fresh chapters: one reaches a and c, one only b, one d and through it b."""
+    for name, code in {"01_a": "bn.fit(1)", "02_b": "bn.rank_of(1)", "03_d": "bn.draw()"}.items():
+        path = book.root / "notebooks" / f"{name}.md"
+        path.write_text(chapter("import bnlib as bn", code))
+        store(book, path)
+    assert stale(book) == {}
+    return book
+
+
+@pytest.mark.parametrize(
+    ("module", "chapters"),
+    [("a", {"01_a"}), ("b", {"02_b", "03_d"}), ("c", {"01_a"}), ("d", {"03_d"}), ("__init__", set())],
+)
+def test_code_change_makes_stale_exactly_the_chapters_that_reach_it(stored, module, chapters):
+    path = stored.root / "bnlib" / f"{module}.py"
+    path.write_text(path.read_text() + "\nNEW = 1\n")
+    assert stale(stored).keys() == chapters
+    assert all(f"the library changed in {module}" in reasons for reasons in stale(stored).values())
+
+
+def test_number_changed_in_a_module(stored):
+    path = stored.root / "bnlib" / "a.py"
+    path.write_text(path.read_text().replace("1.0", "1.5"))
+    assert stale(stored).keys() == {"01_a"}
+
+
+def test_prose_changes_make_nothing_stale(stored):
+    path = stored.root / "bnlib" / "a.py"
+    path.write_text("# A comment.\n" + path.read_text().replace("Doc.", "Other words."))
+    assert stale(stored) == {}
+
+
+def test_data_file_counts_for_the_module_that_names_it(stored):
+    (stored.root / "bnlib" / "book.mplstyle").write_text("lines.linewidth: 2\n")
+    assert stale(stored).keys() == {"03_d"}
+
+
+def test_results_count_for_the_chapter_that_loads_them(stored):
+    def store_results(name, checksum):
+        path = stored.root / "results" / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        manifest = {"sha256": checksum, "planned": 2, "stored": 1, "seeds": [0], "runs": []}
+        path.write_text(json.dumps({"manifest": manifest, "records": []}))
+
+    path = stored.root / "notebooks" / "04_r.md"
+    path.write_text(chapter("import bnlib as bn", 'r = bn.fit.load("a-law")'))
+    store_results("a-law", "1")
+    store(stored, path)
+    assert stale(stored) == {}
+    store_results("b-law", "2")
+    assert stale(stored) == {}
+    store_results("a-law", "2")
+    assert stale(stored) == {"04_r": ["the results of a-law changed"]}
+    assert "| `a-law` | 1 of 2 | 1 |" in run_notebooks.status_page({}, stored.manifests)
+
+
+def test_locked_version_makes_every_chapter_stale(stored):
+    stored.lock.write_text(stored.lock.read_text().replace("jax==1.0", "jax==1.1"))
+    assert stale(stored) == {name: ["jax went from 1.0 to 1.1"] for name in ("01_a", "02_b", "03_d")}
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "old", "new", "reason"),
+    [
+        (".md", "bn.fit(1)", "bn.fit(2)", "its code changed"),
+        (".ipynb", "bn.fit(1)", "bn.fit(2)", "notebook and its text differ"),
+        (".md", "Some text.", "Other text.", "notebook and its text differ"),
+        (".ipynb", "Some text.", "Other text.", "notebook and its text differ"),
+        (".ipynb", "output 1", "output 7", "outputs were edited"),
+        (
+            ".md",
+            "```{code-cell} ipython3\nbn",
+            "```{code-cell} ipython3\n---\nmystnb:\n  image:\n    alt: Text\n---\nbn",
+            "notebook and its text differ",
+        ),
+        (".md", "```{code-cell} ipython3\nbn", "```{code-cell} ipython3\n:tags: [claim]\n\nbn", "differ"),
+    ],
+)
+def test_drift_between_pairs_is_caught(stored, suffix, old, new, reason):
+    edit(stored.root / "notebooks" / f"01_a{suffix}", old, new)
+    found = stale(stored)
+    assert found.keys() == {"01_a"}
+    assert any(reason in text for text in found["01_a"])
+
+
+def test_prose_is_taken_over_without_a_run(stored, monkeypatch):
+    monkeypatch.setattr(run_notebooks, "execute", lambda *_: pytest.fail("a fresh chapter was run"))
+    edit(stored.root / "notebooks" / "01_a.md", "Some text.", "Other text.")
+    assert run_notebooks.main([], stored.root) == 0
+    text = (stored.root / "notebooks" / "01_a.ipynb").read_text()
+    assert "Other text." in text
+    assert "output 1" in text
+    assert stale(stored) == {}
+
+
+def test_check_names_stale_chapters_and_changes_nothing(stored, capsys):
+    edit(stored.root / "notebooks" / "02_b.md", "rank_of(1)", "rank_of(2)")
+    before = {path: path.read_bytes() for path in stored.root.rglob("*") if path.is_file()}
+    assert run_notebooks.main(["--check"], stored.root) == 1
+    assert "02_b: its code changed" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in stored.root.rglob("*") if path.is_file()}
+
+
+def test_unknown_chapter_is_one_sentence(book, capsys):
+    assert run_notebooks.main(["notebooks/77_none.md"], book.root) == 1
+    assert capsys.readouterr().err == "77_none: there is no such chapter.\n"
+
+
+def test_broken_notebook_file_is_one_sentence(stored, capsys):
+    (stored.root / "notebooks" / "01_a.ipynb").write_text("{")
+    assert run_notebooks.main(["--check"], stored.root) == 1
+    assert "01_a: 01_a.ipynb is no notebook" in capsys.readouterr().err
+
+
+# Runs in a real kernel.
+
+VERDICT = "holds  a-law: slope is 2.0 +/- 0.1  [measured 1.98 \\u00b1 0.01]"
+
+
+def test_run_writes_everything_and_the_same_bytes_again(book, capsys):
+    path = book.root / "notebooks" / "01_a.md"
+    path.write_text(chapter("x = 1", "x = 1", f'print("{VERDICT}")'))
+    assert run_notebooks.main([], book.root) == 0
+    notebook = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
+    assert [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"] == [1, 2, 3]
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    assert stale(book) == {}
+
+    assert book.ledger.read_text() == LEDGER.replace('""  # filled by a run', '"1.98 ± 0.01"')
+    assert yaml.safe_load(book.ledger.read_text())["claims"][0]["measured"] == "1.98 ± 0.01"
+    run = json.loads(book.runtimes.read_text())["01_a"]
+    assert run.keys() == {"seconds", "cpus", "platform", "python", "jax"}
+    assert "| [](../notebooks/01_a.ipynb) |" in book.status.read_text()
+
+    capsys.readouterr()
+    before = path.read_bytes(), path.with_suffix(".ipynb").read_bytes()
+    assert run_notebooks.main([], book.root) == 0
+    assert "outputs stand" in capsys.readouterr().out
+    assert run_notebooks.main(["--all"], book.root) == 0
+    assert before == (path.read_bytes(), path.with_suffix(".ipynb").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("print('so far')\nraise ValueError('no')", "a cell failed with ValueError: no"),
+        ("import os\nos._exit(1)", "its kernel died"),
+        (
+            'print("holds  z-law: x  [measured 1]")',
+            "claims.yml has no record with a `measured:` line for z-law",
+        ),
+        ("x = (", "was never closed"),
+    ],
+)
+def test_failed_run_leaves_everything_as_it_was(book, capsys, code, reason):
+    path = book.root / "notebooks" / "01_a.md"
+    path.write_text(chapter("x = 1"))
+    store(book, path)
+    path.write_text(chapter(code))
+    before = {path: path.read_bytes() for path in book.root.rglob("*") if path.is_file()}
+    assert run_notebooks.main([], book.root) == 1
+    assert re.fullmatch(rf"01_a: .*{re.escape(reason)}.*\.", capsys.readouterr().err.splitlines()[-1])
+    assert before == {path: path.read_bytes() for path in book.root.rglob("*") if path.is_file()}
+
+
+def test_interrupted_write_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_text("old")
+    monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run_notebooks.write(path, "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+    assert path.read_text() == "old"
+
+
+# What nbval lets pass.
+
+
+def test_nbval_tolerates_rounding_and_nothing_else(pytester, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")]))
+    pytester.makeconftest((ROOT / "conftest.py").read_text())
+    for name, cells in {"good": GOOD, "bad": BAD}.items():
+        nbformat.write(sample(cells), pytester.path / f"{name}.ipynb")
+    result = pytester.runpytest_subprocess(
+        "--nbval", "--nbval-current-env", f"--nbval-sanitize-with={ROOT / 'tests' / 'nbval.cfg'}"
+    )
+    outcomes = result.parseoutcomes()
+    assert (outcomes["passed"], outcomes["failed"]) == (len(GOOD), len(BAD))
+    result.stdout.no_fnmatch_line("*good.ipynb*Cell*FAILED*")

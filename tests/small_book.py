@@ -1,0 +1,94 @@
+"""A book in small, with a library of its own, and cells that nbval must let pass or not."""
+
+import shutil
+import textwrap
+
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from notebook_checks import ROOT
+from scripts.chapters import run_notebooks
+
+HEAD = """\
+---
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+"""
+MODULES = {
+    "__init__": "from .a import fit\nfrom bnlib.b import rank as rank_of\nfrom .d import draw\nTITLE = '1'\n",
+    "a": '"""Doc."""\nfrom . import c\n\ndef fit(x):\n    """Doc."""\n    return c.inner(x) + 1.0\n',
+    "b": "def rank(x):\n    return 2\n",
+    "c": "def inner(x):\n    return x\n",
+    "d": "STYLE = 'book.mplstyle'\n\ndef draw():\n    from bnlib.b import rank\n    return rank(0)\n",
+}
+LEDGER = """\
+claims:
+  - id: a-law
+    status: reproduced
+    measured: ""  # filled by a run
+  - id: b-law
+    status: open
+    measured: "kept"
+"""
+
+
+def chapter(*cells):
+    blocks = [f"```{{code-cell}} ipython3\n{cell}\n```\n" for cell in cells]
+    return HEAD + "\n# A title\n\n" + "\nSome text.\n\n".join(blocks)
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A book in small, with a library of its own."""
+    package = tmp_path / "bnlib"
+    package.mkdir()
+    for name, source in MODULES.items():
+        (package / f"{name}.py").write_text(source)
+    (package / "book.mplstyle").write_text("lines.linewidth: 1\n")
+    (tmp_path / "notebooks").mkdir()
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "requirements.lock").write_text("jax==1.0 \\\n    --hash=x\nnumpy==2.0\noptax==3.0\n")
+    (tmp_path / "claims.yml").write_text(LEDGER)
+    return run_notebooks.Book(tmp_path)
+
+
+# What nbval lets pass.
+
+GOOD = {
+    "rounding": ("print('norm 34.095768, 3 layers')", "norm 34.095772, 3 layers\n", []),
+    "padding": ("print('[ 1.5  2. ]')", "[1.5 2. ]\n", []),
+    "exponent": ("print(1e-7)", "3e-07\n", []),
+    "measurement": (
+        "print('holds  a: x 2.0  [measured 1.91]')",
+        "holds  a: x 2.0  [measured 1.98]\n",
+        ["claim"],
+    ),
+}
+BAD = {
+    "number": ("print('norm 34.195772')", "norm 34.095772\n", []),
+    "integer": ("print('rank 3')", "rank 2\n", []),
+    "word": ("print('rises 1.0')", "falls 1.0\n", []),
+    "stated": ("print('holds  a: x 2.1  [measured 1.9]')", "holds  a: x 2.0  [measured 1.9]\n", ["claim"]),
+    "verdict": ("print('partly  a: x 2.0  [measured 1]')", "holds  a: x 2.0  [measured 1]\n", ["claim"]),
+    "exact": ("print('norm 34.095768')", "norm 34.095772\n", ["nbval-exact"]),
+    "more": ("print('norm 1.0')\nprint('more')", "norm 1.0\n", []),
+    "value": ("1.25", "norm 1.0\n", []),
+}
+
+
+def sample(cells):
+    """Return a notebook of cells, each with the text that it had printed."""
+    return new_notebook(
+        cells=[
+            new_code_cell(
+                textwrap.dedent(code),
+                execution_count=number,
+                metadata={"tags": tags},
+                outputs=[new_output("stream", name="stdout", text=text)],
+            )
+            for number, (code, text, tags) in enumerate(cells.values(), start=1)
+        ]
+    )
