@@ -159,7 +159,7 @@ def check(claim_id: str, *, note: str = "", **measured: Any) -> str:
     Example:
         >>> check("blance", identity=0.0)
         Traceback (most recent call last):
-        bnlib.claims.ClaimError: Claim 'blance' is not in the ledger; did you mean balance?
+        bnlib.book.claims.ClaimError: Claim 'blance' is not in the ledger; did you mean balance?
     """
     if claim_id not in (ledger := load()):
         close = " or ".join(difflib.get_close_matches(claim_id, ledger, n=3))

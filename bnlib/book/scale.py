@@ -1,6 +1,8 @@
 """At which size a chapter runs."""
 
 import os
+from collections import namedtuple
+from typing import Any
 
 import jax
 
@@ -36,3 +38,29 @@ def scale(choice: str = "quick") -> str:
     elif chosen == "paper":
         print("The scale of the papers wants an accelerator: a processor needs far longer than the status page says.")
     return chosen
+
+
+def parameters(choice: str = "quick", /, **values: tuple[Any, Any]) -> Any:
+    """Return the parameters of a chapter as a named tuple, each given as a pair: quick, and at the papers' scale.
+
+    Args:
+        choice: the scale in the chapter's form, see ``scale``.
+        values: by name, the value of the quick scale and that of the papers'.
+
+    Raises:
+        ValueError: a value that is no pair.
+
+    Example:
+        >>> from unittest import mock
+        >>> with mock.patch.dict(os.environ, {"BNLIB_SCALE": "quick"}):
+        ...     p = parameters(depths=((8, 16), (8, 16, 24)), width=(20, 200))
+        >>> p.depths, p.width
+        ((8, 16), 20)
+
+    Source: bnlib.
+    """
+    for name, pair in values.items():
+        if not isinstance(pair, tuple) or len(pair) != len(SCALES):
+            raise ValueError(f"The parameter {name} must be a pair (quick, paper), but it is {pair!r}.")
+    index = SCALES.index(scale(choice))
+    return namedtuple("Parameters", values)(*(pair[index] for pair in values.values()))

@@ -277,7 +277,7 @@ def test_callers_cannot_change_the_ledger(ledger):
 
 
 def test_a_wheel_finds_the_ledger_beside_the_module(tmp_path, monkeypatch):
-    monkeypatch.setattr(claims, "__file__", str(tmp_path / "bnlib" / "claims.py"))
+    monkeypatch.setattr(claims, "__file__", str(tmp_path / "bnlib" / "book" / "claims.py"))
     assert claims._ledger_path() == tmp_path / "claims.yml"
     (tmp_path / "bnlib").mkdir()
     (tmp_path / "bnlib" / "claims.yml").touch()
