@@ -96,13 +96,13 @@ def random_ensemble(rng: np.random.Generator, count: int, widths: Sequence[int],
     if len(widths) < 4 or len(set(widths[1:-1])) > 1:
         raise ValueError(f"An ensemble needs two hidden layers or more, of one width, but widths are {tuple(widths)}.")
     gain = np.exp(rng.uniform(-0.7, 0.7, size=count))[:, None]
-    layers = []
+    layers: list[Any] = []
     for before, after in pairwise(widths):
         W = gain[:, None] * rng.normal(scale=(2 / before) ** 0.5, size=(count, after, before))
         layers.append((W, bias * rng.normal(size=(count, after))))
     first, *hidden, last = layers
-    W, b = (np.stack(part, axis=1) for part in zip(*hidden, strict=True))
-    return Network(first, (W, b), last)
+    between: Any = tuple(np.stack(part, axis=1) for part in zip(*hidden, strict=True))
+    return Network(first, between, last)
 
 
 def random_like(net: Network, key: Any) -> Network:
