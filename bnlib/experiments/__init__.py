@@ -20,3 +20,4 @@ from .catalogue import (
     setting_of,
     task,
 )
+from .tables import select, table

@@ -1,0 +1,57 @@
+"""Records of an experiment as arrays."""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+
+def select(records: Iterable[dict[str, Any]], **fields: Any) -> list[dict[str, Any]]:
+    """Return the records that have the given fields.
+
+    Example:
+        >>> select([{"depth": 8, "seed": 0}, {"depth": 12, "seed": 0}], depth=12)
+        [{'depth': 12, 'seed': 0}]
+
+    Source: bnlib.
+    """
+    return [record for record in records if all(record[name] == value for name, value in fields.items())]
+
+
+def table(
+    records: Iterable[dict[str, Any]], value: str | Callable[[dict[str, Any]], float], **axes: Sequence[Any]
+) -> np.ndarray:
+    """Arrange one number of each record along some of its fields; NaN where there is no record.
+
+    Args:
+        records: the records.
+        value: name of the number, or a function that takes it from a record.
+        axes: by field, the values along that axis of the array.
+
+    Returns:
+        An array with one axis for each field, in the given order.
+
+    Raises:
+        ValueError: two records at one place.
+
+    Example:
+        >>> records = [{"depth": 8, "seed": 0, "rank": 2}, {"depth": 12, "seed": 1, "rank": 3}]
+        >>> table(records, "rank", seed=(0, 1), depth=(8, 12))
+        array([[ 2., nan],
+               [nan,  3.]])
+
+    Source: bnlib.
+    """
+    take = (lambda record: record[value]) if isinstance(value, str) else value
+    found = np.full([len(places) for places in axes.values()], np.nan)
+    where = {place: index for index, place in zip(np.ndindex(*found.shape), product(*axes.values()), strict=True)}
+    filled = set()
+    for record in records:
+        place = tuple(record[name] for name in axes)
+        if place in where:
+            if place in filled:
+                raise ValueError(f"There are two records of {dict(zip(axes, place, strict=True))}: select some first.")
+            filled.add(place)
+            found[where[place]] = take(record)
+    return found
