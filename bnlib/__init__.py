@@ -5,8 +5,7 @@ from .book import claims
 from .book.claims import check
 from .book.scale import parameters, scale
 from .book.streams import stream
-from .build.constructions import add, balance, balance_residual, compose, deepen, linear_network, padded
-from .build.interpolants import rank_one_interpolant
+from .build import add, balance, balance_residual, compose, deepen, linear_network, padded, rank_one_interpolant
 from .build.random_networks import random_ensemble, random_like, random_matrix, random_network
 from .measure.readers import from_arrays, load_network
 from .measure.report import Report, report

@@ -1,1 +1,5 @@
 """Networks that are made by hand: compositions, sums, deeper and balanced ones, interpolants."""
+
+from .balancing import balance, balance_residual
+from .constructions import add, compose, deepen, linear_network, padded
+from .interpolants import rank_one_interpolant

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks, tasks
-from ..build.constructions import balance, padded
+from ..build.balancing import balance
+from ..build.constructions import padded
 from ..build.interpolants import rank_one_interpolant
 from ..networks import Network, activations, apply, from_layers, init, jacobian
 from ..tasks import Task

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks, _svd
-from ..build.constructions import balance_residual
+from ..build.balancing import balance_residual
 from ..networks import Network, jacobian
 from ..theory.certificates import bottleneck_certificate
 from ..theory.costs import lower_bound, squared_norm

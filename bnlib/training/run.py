@@ -16,7 +16,8 @@ from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 
 from .. import _checks
-from ..build.constructions import balance, balance_residual, balancing_factors, deepen, rescale
+from ..build.balancing import balance, balance_residual, balancing_factors, rescale
+from ..build.constructions import deepen
 from ..networks import Layer, Network
 from ..theory.costs import squared_norm
 from ..theory.spectra import bottleneck_rank

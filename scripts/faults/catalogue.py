@@ -29,6 +29,7 @@ COSTS = "tests/library/theory/test_costs.py"
 CERTIFICATES = "tests/library/theory/test_certificates.py"
 KERNEL = "tests/library/theory/test_ntk.py"
 SPECTRA = "tests/library/theory/test_spectra.py"
+BALANCED = "tests/library/build/test_balancing.py"
 BUILT = "tests/library/build/test_constructions.py"
 REGULARITY = "tests/chapters/test_regularity.py"
 RANK = "tests/chapters/test_rank.py"
@@ -283,28 +284,28 @@ LIBRARY: list[tuple[str, str, str, str, str, str, str]] = [
         BUILT, "test_add",
     ),
     (
-        "residual-sign", "build/constructions", "incoming plus outgoing norm",
+        "residual-sign", "build/balancing", "incoming plus outgoing norm",
         "return _incoming(net) - _outgoing(net)", "return _incoming(net) + _outgoing(net)",
-        BUILT, "balance_residual_is",
+        BALANCED, "balance_residual_is",
     ),
     (
-        "residual-bias-dropped", "build/constructions", "incoming norm without bias",
+        "residual-bias-dropped", "build/balancing", "incoming norm without bias",
         "(W**2).sum(axis=-1) + b**2 for W, b in (net.first, net.hidden)",
         "(W**2).sum(axis=-1) for W, b in (net.first, net.hidden)",
-        BUILT, "balance_residual_is",
+        BALANCED, "balance_residual_is",
     ),
     (
-        "residual-transposed", "build/constructions", "rows instead of columns of outgoing weights",
+        "residual-transposed", "build/balancing", "rows instead of columns of outgoing weights",
         "(net.hidden[0] ** 2).sum(axis=-2)", "(net.hidden[0] ** 2).sum(axis=-1)",
-        BUILT, "balance_residual_is",
+        BALANCED, "balance_residual_is",
     ),
     (
-        "rescale-bias-dropped", "build/constructions", "biases of hidden layers not rescaled",
+        "rescale-bias-dropped", "build/balancing", "biases of hidden layers not rescaled",
         "/ t[:-1, None, :], net.hidden[1] * t[1:])", "/ t[:-1, None, :], net.hidden[1])",
         INDEPENDENT, "agree and balance",
     ),
     (
-        "rescale-off-by-one", "build/constructions", "factors of the neighbouring layer",
+        "rescale-off-by-one", "build/balancing", "factors of the neighbouring layer",
         "(net.hidden[0] * t[1:, :, None] / t[:-1, None, :],", "(net.hidden[0] * t[1:, :, None] / t[1:, None, :],",
         INDEPENDENT, "agree and balance",
     ),
@@ -820,7 +821,7 @@ LEDGERS: list[tuple[str, str, str, str, str]] = [
     ("anchor-of-another", "another claim's anchor", "balance", "#claim-balance", "#claim-schatten-bound"),
     ("proof-missing", "a proof that there is not", "balance", "#proof-balance", "#proof-balanced"),
     ("test-missing", "a test that there is not", "balance", "::test_balance$", "::test_balances"),
-    ("test-file-missing", "a file of tests that there is not", "balance", "test_constructions.py", "test_built.py"),
+    ("test-file-missing", "a file of tests that there is not", "balance", "test_balancing.py", "test_built.py"),
     ("measured-changed", "another measurement", "balance", '^    measured: "', '    measured: "9'),
     ("measured-dropped", "no measurement", "balance", "^    measured: .*$", "    measured: null"),
     ("deviation-dropped", "a deviation concealed", "rank-phase",
@@ -931,10 +932,10 @@ PAIRS = [
            module("build/constructions", "(Wf, bf - Wf @ s)", "(Wf, bf + Wf @ s)")),
           (BUILT, "-k", "test_compose")),
     Fault("pair-residual", "pairs", "incoming and outgoing norms both without square",
-          (module("build/constructions", "(W**2).sum(axis=-1) + b**2 for", "abs(W).sum(axis=-1) + abs(b) for"),
-           module("build/constructions", "(net.hidden[0] ** 2).sum(axis=-2), (net.last[0] ** 2).sum(axis=-2)[None]",
+          (module("build/balancing", "(W**2).sum(axis=-1) + b**2 for", "abs(W).sum(axis=-1) + abs(b) for"),
+           module("build/balancing", "(net.hidden[0] ** 2).sum(axis=-2), (net.last[0] ** 2).sum(axis=-2)[None]",
                   "abs(net.hidden[0]).sum(axis=-2), abs(net.last[0]).sum(axis=-2)[None]")),
-          (BUILT, "-k", "balance_residual_is")),
+          (BALANCED, "-k", "balance_residual_is")),
     Fault("pair-ledger-and-page-down", "pairs", "certified made reproduced, on the page too",
           with_page(on_record("balance", "^    status: certified", "    status: reproduced")), MAPPED),
     Fault("pair-ledger-and-page-up", "pairs", "reproduced made certified, on the page too",

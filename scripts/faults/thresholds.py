@@ -9,6 +9,7 @@ REGULARITY = "tests/chapters/test_regularity.py"
 SPECTRA = "tests/library/theory/test_spectra.py"
 COSTS = "tests/library/theory/test_costs.py"
 CERTIFICATES = "tests/library/theory/test_certificates.py"
+BALANCED = "tests/library/build/test_balancing.py"
 BUILT = "tests/library/build/test_constructions.py"
 RANK = "tests/chapters/test_rank.py"
 WINDOW = "tests/chapters/test_window.py"
@@ -47,10 +48,10 @@ THRESHOLD_FAULTS: list[tuple[str, str, str, str, str, str, str]] = [
     ("deepen-absolute", "build/constructions", "layers inserted where the rest is least absolutely",
      "after = int(np.argmin(beyond / np.where(s[:, 0] > 0, s[:, 0], 1.0)))", "after = int(np.argmin(beyond))",
      BUILT, "flat_relative"),
-    ("balance-absolute", "build/constructions", "tolerance of balancing not relative to the largest neuron",
-     "<= tolerance * np.max(_incoming(even)):", "<= tolerance:", BUILT, "relative_to_the_largest"),
-    ("factors-floor-one-side", "build/constructions", "the larger of a neuron's norms against the floor",
-     "xp.minimum(A, B) > floor", "xp.maximum(A, B) > floor", BUILT, "at_the_floor"),
+    ("balance-absolute", "build/balancing", "tolerance of balancing not relative to the largest neuron",
+     "<= tolerance * np.max(_incoming(even)):", "<= tolerance:", BALANCED, "relative_to_the_largest"),
+    ("factors-floor-one-side", "build/balancing", "the larger of a neuron's norms against the floor",
+     "xp.minimum(A, B) > floor", "xp.maximum(A, B) > floor", BALANCED, "at_the_floor"),
     ("padded-shift-common", "build/constructions", "one shift for all coordinates of a code",
      "s = np.maximum(0.0, -code.min(axis=0)) if", "s = np.full(code.shape[1], max(0.0, -code.min())) if",
      RANK, "coordinate_by"),
@@ -139,14 +140,15 @@ THRESHOLD_FAULTS: list[tuple[str, str, str, str, str, str, str]] = [
      "np.min(off) <= 0.1", "np.min(off) < 0.1", SPECTRA, "thresholds_of"),
     ("deepen-rank-end", "build/constructions", "inserted layers of full rank refused",
      "if X is None or rank > net.width:", "if X is None or rank >= net.width:", BUILT, "flat_relative"),
-    ("balance-zeros", "build/constructions", "a network of zeros not balanced",
-     "<= tolerance * np.max(_incoming(even)):", "< tolerance * np.max(_incoming(even)):", BUILT, "zeros_is_balanced"),
-    ("balance-last-step", "build/constructions", "balance not looked at after the last step",
-     "for count in range(max_steps + 1):", "for count in range(max_steps):", BUILT, "relative_to_the_largest"),
-    ("factors-floor-end", "build/constructions", "neurons at the floor rescaled",
-     "usable = (xp.minimum(A, B) > floor)", "usable = (xp.minimum(A, B) >= floor)", BUILT, "at_the_floor"),
-    ("factors-floor-ignored", "build/constructions", "the floor of a neuron's norm ignored",
-     "usable = (xp.minimum(A, B) > floor)", "usable = (xp.minimum(A, B) > 0.0)", BUILT, "at_the_floor"),
+    ("balance-zeros", "build/balancing", "a network of zeros not balanced",
+     "<= tolerance * np.max(_incoming(even)):",
+     "< tolerance * np.max(_incoming(even)):", BALANCED, "zeros_is_balanced"),
+    ("balance-last-step", "build/balancing", "balance not looked at after the last step",
+     "for count in range(max_steps + 1):", "for count in range(max_steps):", BALANCED, "relative_to_the_largest"),
+    ("factors-floor-end", "build/balancing", "neurons at the floor rescaled",
+     "usable = (xp.minimum(A, B) > floor)", "usable = (xp.minimum(A, B) >= floor)", BALANCED, "at_the_floor"),
+    ("factors-floor-ignored", "build/balancing", "the floor of a neuron's norm ignored",
+     "usable = (xp.minimum(A, B) > floor)", "usable = (xp.minimum(A, B) > 0.0)", BALANCED, "at_the_floor"),
     ("padded-shift-down", "build/constructions", "codes above zero shifted down",
      "s = np.maximum(0.0, -code.min(axis=0)) if", "s = -code.min(axis=0) if", RANK, "coordinate_by"),
     ("steepness-nan", "build/interpolants", "no speed where codes and targets are equal",

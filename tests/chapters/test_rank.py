@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import bnlib as bn
 import reference
-from bnlib.build.constructions import rescale
+from bnlib.build.balancing import rescale
 from strategies import random_layers
 
 SEEDS = st.integers(0, 2**32 - 1)

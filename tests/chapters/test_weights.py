@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import bnlib as bn
 import reference
-from bnlib.build.constructions import rescale
+from bnlib.build.balancing import rescale
 from strategies import FIXED_X, fixed_net, networks_and_inputs, unbalanced_chain
 
 QS = (0.1, 0.3, 0.5, 0.7, 0.9)

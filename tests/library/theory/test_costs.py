@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import bnlib as bn
 import reference
+from bnlib.build.balancing import rescale
 from bnlib.networks import Network
 from strategies import FIXED_X, SLOPES, fixed_net, matrices, narrow_net, networks, networks_and_inputs, with_spectrum
 
@@ -222,7 +223,7 @@ def without_isometry(A, depth):
 
 def with_wrong_roots(A, depth):
     net = bn.linear_network(A, depth)
-    return bn.constructions.rescale(net, np.full((depth - 1, net.width), 1.5))
+    return rescale(net, np.full((depth - 1, net.width), 1.5))
 
 
 def with_one_layer_too_many(A, depth):
