@@ -1,26 +1,12 @@
 """Bottleneck structure in deep networks: costs, certificates and training, for the bottleneck book."""
 
 from . import tasks
-from .book import claims
-from .book.claims import check
-from .book.scale import parameters, scale
-from .book.streams import stream
+from .book import check, claims, parameters, scale, stream
 from .build import add, balance, balance_residual, compose, deepen, linear_network, padded, rank_one_interpolant
 from .build.random_networks import random_ensemble, random_like, random_matrix, random_network
-from .measure.readers import from_arrays, load_network
-from .measure.report import Report, report
+from .measure import Report, from_arrays, from_torch_state, load_network, report, to_torch_state
 from .measure.statistics import exponent, interval, slope
-from .networks import (
-    Activations,
-    Network,
-    activations,
-    apply,
-    from_layers,
-    from_torch_state,
-    init,
-    jacobian,
-    to_torch_state,
-)
+from .networks import Activations, Network, activations, apply, from_layers, init, jacobian
 from .theory.certificates import BottleneckCertificate, NTKCertificate, bottleneck_certificate, ntk_certificate
 from .theory.costs import (
     linear_cost,

@@ -1,1 +1,5 @@
 """Somebody's own network: reading it, and what to say of it."""
+
+from .readers import from_arrays, load_network
+from .report import Report, report
+from .torch_state import from_torch_state, to_torch_state

@@ -79,12 +79,12 @@ LIBRARY: list[tuple[str, str, str, str, str, str, str]] = [
         KERNEL, "loops",
     ),
     (
-        "network-state-transposed", "networks", "weights transposed in the exported state",
+        "network-state-transposed", "measure/torch_state", "weights transposed in the exported state",
         'f"{2 * i}.{name}": np.asarray(a)', 'f"{2 * i}.{name}": np.asarray(a).T',
         NETWORKS, "round_trip",
     ),
     (
-        "network-state-order", "networks", "layers read in the order of letters",
+        "network-state-order", "measure/torch_state", "layers read in the order of letters",
         "order = sorted(weights, key=lambda stem: [int(n) for n in re.findall(r\"\\d+\", stem)])",
         "order = sorted(weights)",
         NETWORKS, "order_of_its_numbers",
@@ -405,17 +405,17 @@ LIBRARY: list[tuple[str, str, str, str, str, str, str]] = [
         LINEAR, "speed_up_is",
     ),
     (
-        "wide-bias-dropped", "wide/infinite", "no bias in the values of a wide layer",
+        "wide-bias-dropped", "wide/infinite/layers", "no bias in the values of a wide layer",
         "pre += self.net.sigma_b * self.b", "pre += 0.0 * self.b",
         INFINITE, "wide_layer_is",
     ),
     (
-        "wide-bias-step", "wide/infinite", "sign of the step of a wide layer's bias",
+        "wide-bias-step", "wide/infinite/layers", "sign of the step of a wide layer's bias",
         "b = self.b - step * self.net.sigma_b", "b = self.b + step * self.net.sigma_b",
         INFINITE, "wide_layer_is",
     ),
     (
-        "frozen-last-points", "wide/infinite", "the last points trained on instead of the first",
+        "frozen-last-points", "wide/infinite/descent", "the last points trained on instead of the first",
         "return _descend_frozen(kernel[:, :N]", "return _descend_frozen(kernel[:, -N:]",
         INFINITE, "frozen_kernel_carries",
     ),
@@ -466,22 +466,22 @@ LIBRARY: list[tuple[str, str, str, str, str, str, str]] = [
         "tests/chapters/test_window.py", "without_a_direction",
     ),
     (
-        "wide-erf-factor", "wide/infinite or wide/kernels", "2 instead of 4 under the root of erf",
+        "wide-erf-factor", "wide/kernels", "2 instead of 4 under the root of erf",
         "Q = P - 4 * c**2", "Q = P - 2 * c**2",
         INFINITE, "expectations",
     ),
     (
-        "wide-relu-sign", "wide/infinite or wide/kernels", "a sign in the arc-cosine kernel",
+        "wide-relu-sign", "wide/kernels", "a sign in the arc-cosine kernel",
         "Dual(root / np.pi + Kd * c,", "Dual(root / np.pi - Kd * c,",
         INFINITE, "expectations",
     ),
     (
-        "wide-kink-dropped", "wide/infinite or wide/kernels", "no delta function at the kink of ReLU",
+        "wide-kink-dropped", "wide/kernels", "no delta function at the kink of ReLU",
         "-c / (2 * a) * Kdd)", "0 * c / (2 * a) * Kdd)",
         INFINITE, "derivatives_of_expectations",
     ),
     (
-        "wide-kernel-does-not-move", "wide/infinite", "no movement of the points in the moving kernel",
+        "wide-kernel-does-not-move", "wide/infinite/layers", "no movement of the points in the moving kernel",
         "np.asarray(theta_g, float) * (slopes @ slopes.T)", "0 * np.asarray(theta_g, float) * (slopes @ slopes.T)",
         INFINITE, "moving_kernel",
     ),
