@@ -3,3 +3,4 @@
 from .balancing import balance, balance_residual
 from .constructions import add, compose, deepen, linear_network, padded
 from .interpolants import rank_one_interpolant
+from .random_networks import random_ensemble, random_like, random_matrix, random_network

@@ -2,4 +2,5 @@
 
 from .readers import from_arrays, load_network
 from .report import Report, report
+from .statistics import exponent, interval, slope
 from .torch_state import from_torch_state, to_torch_state

@@ -36,6 +36,7 @@ RANK = "tests/chapters/test_rank.py"
 TRAINING = "tests/library/training/test_training.py"
 STATIONARY = "tests/library/training/test_stationarity.py"
 INFINITE = "tests/library/wide/test_infinite.py"
+WIDE_KERNELS = "tests/library/wide/test_kernels.py"
 LINEAR = "tests/library/wide/test_deep_linear.py"
 CLAIMS = "tests/library/book/test_claims.py"
 INDEPENDENT = "tests/library/test_independent.py"
@@ -468,17 +469,17 @@ LIBRARY: list[tuple[str, str, str, str, str, str, str]] = [
     (
         "wide-erf-factor", "wide/kernels", "2 instead of 4 under the root of erf",
         "Q = P - 4 * c**2", "Q = P - 2 * c**2",
-        INFINITE, "expectations",
+        WIDE_KERNELS, "expectations",
     ),
     (
         "wide-relu-sign", "wide/kernels", "a sign in the arc-cosine kernel",
         "Dual(root / np.pi + Kd * c,", "Dual(root / np.pi - Kd * c,",
-        INFINITE, "expectations",
+        WIDE_KERNELS, "expectations",
     ),
     (
         "wide-kink-dropped", "wide/kernels", "no delta function at the kink of ReLU",
         "-c / (2 * a) * Kdd)", "0 * c / (2 * a) * Kdd)",
-        INFINITE, "derivatives_of_expectations",
+        WIDE_KERNELS, "derivatives_of_expectations",
     ),
     (
         "wide-kernel-does-not-move", "wide/infinite/layers", "no movement of the points in the moving kernel",

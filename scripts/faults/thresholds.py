@@ -17,6 +17,7 @@ STATIONARY = "tests/library/training/test_stationarity.py"
 THRESHOLDS = "tests/library/test_thresholds.py"
 LBFGS = "tests/library/training/test_lbfgs.py"
 INFINITE = "tests/library/wide/test_infinite.py"
+WIDE_KERNELS = "tests/library/wide/test_kernels.py"
 LINEAR = "tests/library/wide/test_deep_linear.py"
 SYMMETRY = "tests/chapters/test_symmetry.py"
 CLAIMS = "tests/library/book/test_claims.py"
@@ -100,9 +101,9 @@ THRESHOLD_FAULTS: list[tuple[str, str, str, str, str, str, str]] = [
     ("merge-shift-rate", "wide/infinite/history", "no learning rate in the booked shift",
      "shift = self.shift + rate * float(", "shift = self.shift + float(", INFINITE, "samples_merge"),
     ("parallel-absolute", "wide/kernels", "small Gaussians taken for parallel",
-     "regular = area > FLAT * a * b", "regular = area > FLAT", INFINITE, "any_size"),
+     "regular = area > FLAT * a * b", "regular = area > FLAT", WIDE_KERNELS, "any_size"),
     ("definite-absolute", "wide/kernels", "small kernels taken for singular",
-     "if values[0] <= 1e-12 * values[-1]:", "if values[0] <= 1e-12:", INFINITE, "any_size"),
+     "if values[0] <= 1e-12 * values[-1]:", "if values[0] <= 1e-12:", WIDE_KERNELS, "any_size"),
     ("balanced-start-absolute", "wide/deep_linear", "small starts taken for balanced",
      "    if kappa <= BALANCED * R:\n        decay", "    if kappa <= BALANCED:\n        decay",
      LINEAR, "balance_is_relative"),
@@ -173,10 +174,10 @@ THRESHOLD_FAULTS: list[tuple[str, str, str, str, str, str, str]] = [
     ("bottleneck-width-end", "wide/infinite/descent", "as many dimensions as points refused",
      "if d > len(kernel) and not beyond:", "if d >= len(kernel) and not beyond:", INFINITE, "as_wide_as"),
     ("definite-end", "wide/kernels", "a kernel of zeros not singular",
-     "if values[0] <= 1e-12 * values[-1]:", "if values[0] < 1e-12 * values[-1]:", INFINITE, "one_sentence"),
+     "if values[0] <= 1e-12 * values[-1]:", "if values[0] < 1e-12 * values[-1]:", WIDE_KERNELS, "one_sentence"),
     ("origin-refused", "wide/kernels", "the origin refused where there is a bias",
      'net.activation == "relu" and net.sigma_b == 0 and not', 'net.activation == "relu" and not',
-     INFINITE, "see_the_origin"),
+     WIDE_KERNELS, "see_the_origin"),
     ("time-of-start", "wide/deep_linear", "no time for the start itself",
      "if not min(p, b) <= end <= max(p, b) or end == b:", "if not min(p, b) < end < max(p, b):", LINEAR, "time_runs"),
     ("time-of-target", "wide/deep_linear", "a time for the target itself",
