@@ -1,9 +1,5 @@
 """Infinitely wide networks with a finite bottleneck: frozen kernels, moving points.
 
-F = f o g with wide networks g from inputs to R^d and f from R^d to outputs, in the NTK parametrisation, all weights
-and biases standard normal. As the widths grow at fixed d, gradient descent becomes a recursion in function space: the
-kernels of f and g are frozen, but f is evaluated at points z_t(x) = g_t(x) that move.
-
 Plain NumPy, in float64 unless a ``WideLayer`` is drawn in float32: derivatives are closed forms and all arrays are
 small, so there is nothing to differentiate and compiling would take longer than running. Only erf in float32 is
 compiled.

@@ -1,4 +1,9 @@
-"""Gradient descent in function space: where the points of the bottleneck start, and how they and the outputs move."""
+"""Gradient descent in function space: where the points of the bottleneck start, and how they and the outputs move.
+
+F = f o g with wide networks g from inputs to R^d and f from R^d to outputs, in the NTK parametrisation, all weights
+and biases standard normal. As the widths grow at fixed d, gradient descent becomes a recursion in function space: the
+kernels of f and g are frozen, but f is evaluated at points z_t(x) = g_t(x) that move.
+"""
 
 import sys
 from collections.abc import Callable, Iterator
