@@ -15,7 +15,7 @@ import machine
 import numpy as np
 
 import bnlib as bn
-from bnlib import training
+from bnlib.training import phases
 
 DEPTHS, WIDTH, POINTS, REPEATS = (10, 25, 50, 100), 50, 200, 5
 LARGE = (100, 200, 1000)  # depth, width, points
@@ -31,13 +31,13 @@ def data(depth: int, width: int, n: int) -> tuple[bn.Network, jax.Array, jax.Arr
 
 def adam(depth: int, width: int, n: int) -> Any:
     net, X, Y = data(depth, width, n)
-    state = training.optimiser(500, 1e-3).init(net)
-    return training._adam.lower(net, state, X, Y, jnp.float32(1e-3), 500, 500, 1e-3)
+    state = phases.optimiser(500, 1e-3).init(net)
+    return phases.adam.lower(net, state, X, Y, jnp.float32(1e-3), 500, 500, 1e-3)
 
 
 def quasi_newton(depth: int, width: int, n: int) -> Any:
     net, X, Y = data(depth, width, n)
-    return training.quasi_newton.lower(net, X, Y, jnp.float32(1e-3), jnp.float32(0.01), 400)
+    return phases.quasi_newton.lower(net, X, Y, jnp.float32(1e-3), jnp.float32(0.01), 400)
 
 
 def compile_seconds(program: Any, depth: int, width: int, n: int) -> float:

@@ -15,8 +15,7 @@ import jax.numpy as jnp
 import machine
 
 import bnlib as bn
-from bnlib import training
-from bnlib.training import sweeps
+from bnlib.training import phases, sweeps
 
 SIZE, MEMBERS, STEPS, REPEATS = (12, 50, 200), (1, 2, 4, 8, 16, 32, 64, 128, 256, 512), 200, 5
 ON_CPU = ((12, 50, 200), (1, 2, 4, 8), 50, 3)
@@ -32,8 +31,8 @@ def batch(members: int, depth: int, width: int, n: int) -> Any:
 
 def programs(steps: int) -> dict[str, Callable]:
     """Return what `sweep` runs for a batch, one phase at a time."""
-    schedules = {"adam": training.schedule(steps, ()), "l-bfgs": training.schedule(0, ((0.01, steps),))}
-    return {name: partial(sweeps._run, tuple(phases), 1e-3, None, "squared") for name, phases in schedules.items()}
+    schedules = {"adam": phases.schedule(steps, ()), "l-bfgs": phases.schedule(0, ((0.01, steps),))}
+    return {name: partial(sweeps._run, tuple(listed), 1e-3, None, "squared") for name, listed in schedules.items()}
 
 
 def seconds(call: Callable[[], Any], repeats: int) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 import optax
 
 import bnlib as bn
-from bnlib import training
+from bnlib.training import phases
 
 try:
     import torch
@@ -30,11 +30,11 @@ REPEATS, WORK = 9, 3e10  # operations of one timed run
 
 
 def library(net: bn.Network, X: Any, Y: Any, steps: int) -> Callable[[], Any]:
-    state = [(net, training.optimiser(training.CHUNK, RATE).init(net))]
+    state = [(net, phases.optimiser(phases.CHUNK, RATE).init(net))]
     ridge = jnp.float32(RIDGE)
 
     def run() -> None:
-        state[0], values = training._adam(*state[0], X, Y, ridge, steps, training.CHUNK, RATE)
+        state[0], values = phases.adam(*state[0], X, Y, ridge, steps, phases.CHUNK, RATE)
         jax.block_until_ready(values)
 
     return run

@@ -20,6 +20,7 @@ from scipy.optimize import minimize
 
 import bnlib as bn
 from bnlib import training
+from bnlib.training import trajectory
 
 jax.config.update("jax_enable_x64", True)  # for the judgement; both sides train in float32
 
@@ -100,7 +101,7 @@ class Baseline:
 
 def library(start: bn.Network, X: Any, Y: Any, ridge: float, depth: int, **settings: Any) -> dict[str, Any]:
     """Run ``train``; note when each phase began and ended, at which depth, and the objectives in it."""
-    begin, phases, run_phase = machine.clock(), [], training.run_phase
+    begin, phases, run_phase = machine.clock(), [], trajectory.run_phase
 
     def timed(*arguments: Any) -> Any:
         start = machine.clock()
@@ -108,7 +109,7 @@ def library(start: bn.Network, X: Any, Y: Any, ridge: float, depth: int, **setti
         phases.append((found[0][0].depth, start - begin, np.asarray(found[1]), machine.clock() - begin))
         return found
 
-    with mock.patch.object(training, "run_phase", timed):
+    with mock.patch.object(trajectory, "run_phase", timed):
         result = bn.train(start, X, Y, ridge, depth=depth, **settings)
     seconds = machine.clock() - begin
     trials = {str(rank): value for rank, value in result.trials}

@@ -37,6 +37,22 @@ def data(seed=0, n=N):
     return X, features @ rng.normal(size=(2, D_OUT))
 
 
+def probabilities(n, classes, seed=0):
+    """Return rows of probabilities, the first ones certain."""
+    Y = np.random.default_rng(seed).dirichlet(np.ones(classes), size=n)
+    Y[: n // 2] = np.eye(classes)[np.arange(n // 2) % classes]
+    return Y
+
+
+DATA = data()
+CLASSES = {"data": (DATA[0], probabilities(N, D_OUT)), "loss": "cross-entropy"}
+
+
+def quick(net=None, data=DATA, ridge=RIDGE, **settings):
+    """Train a small network; equal settings share their compiled programs."""
+    return bn.train(start() if net is None else net, *data, ridge, **SHORT | settings)
+
+
 def bits(result):
     """Return every field of a result, or of several, so that equality means equality bit by bit."""
     return [(np.asarray(a).dtype.str, np.shape(a), np.asarray(a).tobytes()) for a in jax.tree.leaves(result)]

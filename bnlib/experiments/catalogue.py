@@ -29,7 +29,8 @@ from ..theory.spectra import (
     representation_singular_values,
     weight_singular_values,
 )
-from ..training.run import Stages, TrainResult
+from ..training.outcome import TrainResult
+from ..training.phases import Stages
 from ..training.stationarity import stationarity
 from ..training.sweeps import Member
 

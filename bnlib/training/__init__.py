@@ -1,5 +1,8 @@
-"""Training: objectives, stages, runs, sweeps, and how near a network is to a minimum."""
+"""Training: objectives, phases, runs, sweeps, and how near a network is to a minimum."""
 
-from .run import TrainResult, smoothed_objective, train
+from .objective import Loss, smoothed_objective
+from .outcome import TrainResult
+from .phases import Stages
+from .run import POLISH, train
 
-__all__ = ["TrainResult", "smoothed_objective", "train"]
+__all__ = ["POLISH", "Loss", "Stages", "TrainResult", "smoothed_objective", "train"]

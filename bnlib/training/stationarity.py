@@ -17,7 +17,9 @@ from scipy.optimize import minimize
 from .. import _checks
 from ..networks import Layer, Network, activations, affine, fold_layers
 from ..theory.costs import optimality_gap, squared_norm
-from .run import Loss, entrywise, quasi_newton, relative_imbalance, targets
+from .objective import Loss, entrywise, targets
+from .outcome import relative_imbalance
+from .phases import quasi_newton
 
 # Most rounds of L-BFGS in ``stationary_point``, and the relative gradient at which they end.
 ROUNDS, STILL = 40, 1e-9

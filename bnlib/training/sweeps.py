@@ -17,21 +17,10 @@ from jax.sharding import Mesh
 from .. import _checks
 from ..networks import Network
 from . import checkpoints
-from .run import (
-    STAGES,
-    Loss,
-    Phase,
-    Stages,
-    TrainResult,
-    checked,
-    first_order,
-    foresee,
-    optimiser,
-    run_phase,
-    schedule,
-    summarise,
-    train,
-)
+from .objective import Loss
+from .outcome import TrainResult, foresee, summarise
+from .phases import Phase, Stages, first_order, optimiser, run_phase, schedule
+from .run import STAGES, checked, train
 
 Member = tuple[Network, Any, Any, float]
 SINGLE = {"depth", "shallow", "polish", "checkpoint"}

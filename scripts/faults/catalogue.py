@@ -33,7 +33,8 @@ BALANCED = "tests/library/build/test_balancing.py"
 BUILT = "tests/library/build/test_constructions.py"
 REGULARITY = "tests/chapters/test_regularity.py"
 RANK = "tests/chapters/test_rank.py"
-TRAINING = "tests/library/training/test_training.py"
+INSERTION = "tests/library/training/test_insertion.py"
+OUTCOME = "tests/library/training/test_outcome.py"
 STATIONARY = "tests/library/training/test_stationarity.py"
 INFINITE = "tests/library/wide/test_infinite.py"
 WIDE_KERNELS = "tests/library/wide/test_kernels.py"
@@ -314,7 +315,7 @@ LIBRARY: list[tuple[str, str, str, str, str, str, str]] = [
         "deepen-rank-off-by-one", "build/constructions", "inserted layers of one rank too many",
         "inserted = Vt[after, :rank].T @ Vt[after, :rank]",
         "inserted = Vt[after, : rank + 1].T @ Vt[after, : rank + 1]",
-        TRAINING, "inserted_layers",
+        INSERTION, "inserted_layers",
     ),
     (
         "padded-sign", "build/constructions", "sign of the least shift",
@@ -327,46 +328,46 @@ LIBRARY: list[tuple[str, str, str, str, str, str, str]] = [
         RANK, "test_padded",
     ),
     (
-        "ridge-natural-scale", "training/run", "ridge divided by the number of data",
+        "ridge-natural-scale", "training/objective", "ridge divided by the number of data",
         "+ lam * squared_norm(net)", "+ lam * squared_norm(net) / len(X)",
         INDEPENDENT, "softmax-ridge",
     ),
     (
-        "ridge-halved", "training/run", "half the ridge in the reported objective",
+        "ridge-halved", "training/outcome", "half the ridge in the reported objective",
         "objective = value + ridge * float(", "objective = value + ridge / 2 * float(",
-        TRAINING, "reports_what_it_returns",
+        "tests/library/training/test_run.py", "reports_what_it_returns",
     ),
     (
-        "loss-mean-over-entries", "training/run", "loss divided by the number of outputs too",
+        "loss-mean-over-entries", "training/objective", "loss divided by the number of outputs too",
         "return jnp.sum(entries) / len(X), (", "return jnp.sum(entries) / entries.size, (",
         INDEPENDENT, "softmax-ridge",
     ),
     (
-        "gradient-factor", "training/run", "no factor 2 in the written gradient",
+        "gradient-factor", "training/objective", "no factor 2 in the written gradient",
         "g = error * (2 * seed / len(X))", "g = error * (seed / len(X))",
         INDEPENDENT, "softmax-ridge",
     ),
     (
-        "gradient-bias-dropped", "training/run", "no gradient of the biases of hidden layers",
+        "gradient-bias-dropped", "training/objective", "no gradient of the biases of hidden layers",
         "* _slope(h, width, net.negative_slope), (g @ h.T, g.sum(1))",
         "* _slope(h, width, net.negative_slope), (g @ h.T, 0 * g.sum(1))",
         INDEPENDENT, "softmax-ridge",
     ),
     (
-        "gradient-slope", "training/run", "slope zero instead of s on negative values",
+        "gradient-slope", "training/objective", "slope zero instead of s on negative values",
         "jnp.where(h > 0, 1.0, s))", "jnp.where(h > 0, 1.0, 0.0))",
         INDEPENDENT, "softmax-ridge",
     ),
     (
-        "gradient-of-softmax", "training/run", "twice the gradient of the cross-entropy",
+        "gradient-of-softmax", "training/objective", "twice the gradient of the cross-entropy",
         "(jax.nn.softmax(z, axis=0) - y) / 2", "jax.nn.softmax(z, axis=0) - y",
         INDEPENDENT, "softmax-ridge",
     ),
     (
-        "moments-not-rescaled", "training/run", "Adam's moments rescaled like parameters",
+        "moments-not-rescaled", "training/phases", "Adam's moments rescaled like parameters",
         "net, mu, nu = rescale(net, t), rescale(mu, 1 / t), rescale(nu, 1 / t**2)",
         "net, mu, nu = rescale(net, t), rescale(mu, t), rescale(nu, t**2)",
-        TRAINING, "moments",
+        "tests/library/training/test_phases.py", "moments",
     ),
     (
         "descent-sign", "training/lbfgs", "uphill instead of down",
@@ -426,15 +427,15 @@ LIBRARY: list[tuple[str, str, str, str, str, str, str]] = [
         REGULARITY, "not_orthogonal",
     ),
     (
-        "imbalance-after-balancing", "training/run", "imbalance measured after balancing",
+        "imbalance-after-balancing", "training/outcome", "imbalance measured after balancing",
         "    imbalance = relative_imbalance(net)\n    net = balance(net)\n",
         "    net = balance(net)\n    imbalance = relative_imbalance(net)\n",
-        TRAINING, "imbalance_is",
+        OUTCOME, "imbalance_is",
     ),
     (
-        "converged-out-of-balance", "training/run", "converged whatever the balance",
+        "converged-out-of-balance", "training/outcome", "converged whatever the balance",
         "abs(decrease) <= 1e-3 and imbalance <= 1e-2", "abs(decrease) <= 1e-3",
-        TRAINING, "imbalance_is",
+        OUTCOME, "imbalance_is",
     ),
     (
         "rank-all-flat", "theory/spectra", "every middle representation must be flat, not one",
@@ -925,8 +926,9 @@ PAIRS = [
            module("networks", "jnp.full_like(pre, net.negative_slope))", "jnp.full_like(pre, net.negative_slope**2))")),
           (NETWORKS, "-k", "explicit_loops")),
     Fault("pair-loss-and-gradient", "pairs", "half the loss, and its gradient",
-          (module("training/run", "return jnp.sum(entries) / len(X), (", "return jnp.sum(entries) / (2 * len(X)), ("),
-           module("training/run", "g = error * (2 * seed / len(X))", "g = error * (seed / len(X))")),
+          (module("training/objective", "return jnp.sum(entries) / len(X), (",
+                  "return jnp.sum(entries) / (2 * len(X)), ("),
+           module("training/objective", "g = error * (2 * seed / len(X))", "g = error * (seed / len(X))")),
           (INDEPENDENT, "-k", "softmax-ridge")),
     Fault("pair-compose-signs", "pairs", "shift subtracted before and added after",
           (module("build/constructions", "(Wg, bg + s)", "(Wg, bg - s)"),

@@ -13,8 +13,7 @@ import bnlib as bn
 import engine
 from bnlib.experiments import Setting
 from bnlib.experiments import catalogue as experiments
-from bnlib.training import lbfgs, sweeps
-from bnlib.training import run as training
+from bnlib.training import lbfgs, objective, outcome, phases, run, sweeps, trajectory
 
 POINT = jnp.zeros((1, 1))
 
@@ -25,7 +24,7 @@ def one_neuron(incoming, outgoing):
 
 def summary(net, history, Y=None, variance=0.0):
     Y = jnp.zeros((1, net.d_out)) if Y is None else jnp.asarray(Y)
-    return training.summarise(net, np.asarray(history, float), 0.0, POINT, Y, 0.0, variance)
+    return outcome.summarise(net, np.asarray(history, float), 0.0, POINT, Y, 0.0, variance)
 
 
 # Verdicts of a training.
@@ -37,7 +36,7 @@ def summary(net, history, Y=None, variance=0.0):
 def test_a_constant_is_foreseen_where_one_dimension_costs_more_than_the_variance(ridge, depth, warns):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        assert training.foresee(jnp.array([[1.0], [-1.0]]), ridge, depth) == 1.0
+        assert outcome.foresee(jnp.array([[1.0], [-1.0]]), ridge, depth) == 1.0
     assert ["expect a constant function" in str(w.message) for w in caught] == [True] * warns
 
 
@@ -63,7 +62,7 @@ def test_a_hundredth_is_balance(outgoing, converged):
 def test_imbalance_is_relative_to_the_largest_neuron_of_any_hidden_layer():
     """Its incoming norm is 1 + 9; layer one has 1, and the output, which is no hidden neuron, 16 + 25."""
     net = bn.from_layers([([[1.0]], None), ([[1.0]], [3.0]), ([[4.0]], [5.0])])
-    assert training.relative_imbalance(net) == pytest.approx((16 - 10) / 10)
+    assert outcome.relative_imbalance(net) == pytest.approx((16 - 10) / 10)
 
 
 def test_collapse_is_a_hundredth_of_the_variance_and_settles_within_a_hundredth():
@@ -77,41 +76,40 @@ def test_collapse_is_a_hundredth_of_the_variance_and_settles_within_a_hundredth(
 def test_probabilities_sum_to_one_up_to_a_hundred_thousandth():
     good = np.array([[0.25, 0.75]])
     for off in (9e-6, -9e-6):
-        training.targets(good + np.array([0.0, off]), 2, "cross-entropy")
+        objective.targets(good + np.array([0.0, off]), 2, "cross-entropy")
     for off in (1.1e-5, -1.1e-5):
         with pytest.raises(ValueError, match=f"row 1 has the sum {1 + off:.6g}"):
-            training.targets(np.vstack([good, good + np.array([0.0, off]), 2 * good]), 2, "cross-entropy")
+            objective.targets(np.vstack([good, good + np.array([0.0, off]), 2 * good]), 2, "cross-entropy")
 
 
 # Phases, rounds and the race.
 
 
 def test_chunks_of_adam_add_up_to_its_steps():
-    assert training.CHUNK % training.REBALANCE == 0  # a chunk begins where rebalancing does
+    assert phases.CHUNK % phases.REBALANCE == 0  # a chunk begins where rebalancing does
     for steps in (0, 1, 499, 500, 501, 1200):
-        phases = training.schedule(steps, ())
-        assert [phase.begin for phase in phases] == list(range(0, steps, 500))
-        assert [phase.steps for phase in phases[:-1]] == [500] * (len(phases) - 1)
-        assert sum(phase.steps for phase in phases) == steps == training.first_order(phases)
+        chunks = phases.schedule(steps, ())
+        assert [chunk.begin for chunk in chunks] == list(range(0, steps, 500))
+        assert [chunk.steps for chunk in chunks[:-1]] == [500] * (len(chunks) - 1)
+        assert sum(chunk.steps for chunk in chunks) == steps == phases.first_order(chunks)
 
 
 def test_a_round_of_polishing_is_left_out_where_an_equal_one_ended_flat():
     def left_out(done, smoothed, name="polish"):
-        phases = training.schedule(0, ((0.01, 20),) * 2 + ((0.0, 20),) * 2, name)
-        run = SimpleNamespace(done=done, phases=phases, smoothed=smoothed)
-        return training._Run._flat(run, phases[done])
+        rounds = phases.schedule(0, ((0.01, 20),) * 2 + ((0.0, 20),) * 2, name)
+        at = SimpleNamespace(done=done, phases=rounds, smoothed=smoothed)
+        return trajectory.Trajectory._flat(at, rounds[done])
 
-    assert left_out(1, training.FLAT)
-    assert not left_out(1, np.nextafter(training.FLAT, 1))
+    assert left_out(1, trajectory.FLAT)
+    assert not left_out(1, np.nextafter(trajectory.FLAT, 1))
     assert [left_out(done, 0.0) for done in range(4)] == [False, True, False, False]
     assert not left_out(1, 0.0, "stages")
 
 
 def test_a_race_compares_equal_stages():
     """A run that comes from a checkpoint has the history of later stages too."""
-    phases = training.schedule(0, ((0.01, 2), (0.0, 3)))
-    run = SimpleNamespace(phases=phases, history=np.arange(5.0))
-    assert [training._Run.objective(run, stop) for stop in (1, 2)] == [1.0, 4.0]
+    done = SimpleNamespace(phases=phases.schedule(0, ((0.01, 2), (0.0, 3))), history=np.arange(5.0))
+    assert [trajectory.Trajectory.objective(done, stop) for stop in (1, 2)] == [1.0, 4.0]
 
 
 def test_margins_of_the_race_narrow_from_stage_to_stage():
@@ -122,7 +120,7 @@ def test_margins_of_the_race_narrow_from_stage_to_stage():
         ((1.5, 1.05, 1.001, 0.1), 3),
     ):
         runs = {1: engine.Runner(*slow), 2: engine.Runner(1.0, 1.0, 1.0, 1.0)}
-        assert training._race(runs) == (runs[2], ((1, slow[reached - 1]), (2, 1.0)))
+        assert run._race(runs) == (runs[2], ((1, slow[reached - 1]), (2, 1.0)))
         assert runs[1].reached == reached
 
 
@@ -136,10 +134,10 @@ def test_memory_has_its_defaults(monkeypatch):
         given.append((memory, flattest))
         return net, jnp.ones(steps), jnp.ones(())
 
-    monkeypatch.setattr(training, "quasi_newton", stub)
+    monkeypatch.setattr(phases, "quasi_newton", stub)
     for kind, width, memory in (("stages", 0.1, None), ("polish", 0.1, None), ("polish", 0.0, None), ("stages", 0, 7)):
-        phase = training.Phase(kind, 0, width, 5, 5)
-        gradient = training.run_phase(phase, (one_neuron(1.0, [1.0]), None), POINT, POINT, 0.1, 0.1, memory, "squared")
+        phase = phases.Phase(kind, 0, width, 5, 5)
+        gradient = phases.run_phase(phase, (one_neuron(1.0, [1.0]), None), POINT, POINT, 0.1, 0.1, memory, "squared")
         assert (gradient[2] is None) == (width == 0)
     assert given == [(50, False), (100, True), (100, False), (7, False)]
 
@@ -155,19 +153,19 @@ def test_gradients_are_relative_to_that_of_the_ridge(monkeypatch, ridge):
 
     monkeypatch.setattr(lbfgs, "minimize", stub)
 
-    def run(memory, flattest):
+    def ended(memory, flattest):
         given = (jnp.array([[1.0, 0.0]]), jnp.array([[1.0]]), jnp.asarray(ridge), jnp.asarray(0.0), 5, memory, flattest)
-        return training.quasi_newton.__wrapped__(net, *given)
+        return phases.quasi_newton.__wrapped__(net, *given)
 
     for pairs, memories in ((2**26, [10, 10, 11, 500]), (3 * 40, [10, 10, 11, 40]), (3 * 9, [10] * 4)):
-        monkeypatch.setattr(training, "PAIRS", pairs)
+        monkeypatch.setattr(phases, "PAIRS", pairs)
         kept.clear()
-        lengths = [float(run(memory, flattest=True)[2]) for memory in (1, 10, 11, 500)]
+        lengths = [float(ended(memory, flattest=True)[2]) for memory in (1, 10, 11, 500)]
         assert kept == memories
     assert lengths == pytest.approx([0.5 / (2 * ridge * 6) if ridge else 0.5] * 4)
     # At the last point: 2 r (x, 1) of the residual 3, and 2 ridge (W, b).
     gradient = 6 * np.array([1.0, 0.0, 1.0]) + 2 * ridge * np.array([2.0, 1.0, 2.0])
-    assert run(50, flattest=False)[2] == pytest.approx(np.linalg.norm(gradient) / (2 * ridge * 3 if ridge else 1))
+    assert ended(50, flattest=False)[2] == pytest.approx(np.linalg.norm(gradient) / (2 * ridge * 3 if ridge else 1))
 
 
 # Sweeps.

@@ -13,7 +13,7 @@ import bnlib as bn
 import reference
 from bnlib.experiments import Setting
 from bnlib.experiments import catalogue as experiments
-from bnlib.training import run as training
+from bnlib.training import outcome, trajectory
 from notebook_checks import ROOT
 from scripts.chapters.run_notebooks import Book, state, status_page
 from scripts.runs import paper_scale
@@ -83,7 +83,7 @@ def test_a_record_holds_what_loops_over_layers_and_points_give():
     rng, data = np.random.default_rng(0), experiments.task(setting)
     sizes = [20, *[6] * 7, 20]
     net = bn.from_layers([(rng.normal(size=(o, i)) / np.sqrt(i / 2), rng.normal(size=o)) for i, o in pairwise(sizes)])
-    result = training.summarise(net, np.ones(200), 0.0, data.X, data.Y, setting.ridge, 0.0)
+    result = outcome.summarise(net, np.ones(200), 0.0, data.X, data.Y, setting.ridge, 0.0)
     record = experiments.measure(setting, result)
 
     layers = reference.layers(result.net)
@@ -192,7 +192,7 @@ def test_a_killed_run_continues_with_the_same_result(tiny, tmp_path, monkeypatch
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert paper_scale.main(["affine-law"], whole) == 0
     # Killed in the last deep stage of the third training, after two were stored and its shallow net was trained.
-    run_phase, seen = bn.training.run_phase, []
+    run_phase, seen = trajectory.run_phase, []
 
     def dying(phase, *rest):
         seen.append(phase)
@@ -200,14 +200,14 @@ def test_a_killed_run_continues_with_the_same_result(tiny, tmp_path, monkeypatch
             raise KeyboardInterrupt
         return run_phase(phase, *rest)
 
-    monkeypatch.setattr(bn.training, "run_phase", dying)
+    monkeypatch.setattr(trajectory, "run_phase", dying)
     with pytest.raises(KeyboardInterrupt):
         paper_scale.main(["affine-law"], killed)
     assert read(killed)["manifest"]["stored"] == 2
     assert list((killed / ".checkpoints").iterdir())
 
     seen.clear()
-    monkeypatch.setattr(bn.training, "run_phase", lambda phase, *rest: (seen.append(phase), run_phase(phase, *rest))[1])
+    monkeypatch.setattr(trajectory, "run_phase", lambda phase, *rest: (seen.append(phase), run_phase(phase, *rest))[1])
     capsys.readouterr()
     assert paper_scale.main(["affine-law"], killed) == 0
     assert "2 stored, 2 to do" in capsys.readouterr().out

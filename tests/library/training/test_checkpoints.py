@@ -19,8 +19,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 import bnlib as bn
 import engine
-from bnlib.training import checkpoints
-from bnlib.training import run as training
+from bnlib.training import TrainResult, checkpoints, phases, trajectory
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,7 +43,7 @@ def compiled(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def short_phases(monkeypatch):
-    monkeypatch.setattr(training, "CHUNK", engine.CHUNK)
+    monkeypatch.setattr(phases, "CHUNK", engine.CHUNK)
 
 
 def plain(path=None, **changes):
@@ -70,7 +69,7 @@ SAVES = {"plain": 6, "deepened": 9, "swept": 12}
 @pytest.fixture(scope="module")
 def uninterrupted():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "CHUNK", engine.CHUNK)
+        patch.setattr(phases, "CHUNK", engine.CHUNK)
         return {name: engine.bits(run()) for name, run in RUNS.items()}
 
 
@@ -88,7 +87,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_disable_most_optimizations", True)  # as in conftest.py: the bits are compared
 import engine, test_checkpoints as t
-t.training.CHUNK = engine.CHUNK
+t.phases.CHUNK = engine.CHUNK
 folder, savez, fsync, written = t.Path(sys.argv[1]), np.savez, os.fsync, []
 
 def remember(file, **arrays):
@@ -196,7 +195,7 @@ def test_a_checkpoint_that_forgets_something_is_caught(tmp_path, uninterrupted, 
 def test_a_finished_run_is_read_back_without_training(tmp_path, uninterrupted, monkeypatch):
     for name, run in RUNS.items():
         run(tmp_path / f"{name}.npz")
-    monkeypatch.setattr(training, "run_phase", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(trajectory, "run_phase", lambda *_: pytest.fail("trained again"))
     for name, run in RUNS.items():
         assert engine.bits(run(tmp_path / f"{name}.npz")) == uninterrupted[name]
 
@@ -305,8 +304,8 @@ OTHER_RUNS = {
 @pytest.mark.parametrize("change", OTHER_RUNS.values(), ids=OTHER_RUNS)
 def test_a_checkpoint_of_another_run_is_refused_and_left_alone(tmp_path, monkeypatch, change):
     base = {"learning_rate": 0.00511} if "learning_rate" in change and "memory" in change else {}
-    monkeypatch.setattr(training, "run_phase", lambda phase, state, *_: (state, np.ones(phase.steps), None))
-    monkeypatch.setattr(training, "summarise", lambda net, *_: training.TrainResult(net, *[None] * 8))
+    monkeypatch.setattr(trajectory, "run_phase", lambda phase, state, *_: (state, np.ones(phase.steps), None))
+    monkeypatch.setattr("bnlib.training.run.summarise", lambda net, *_: TrainResult(net, *[None] * 8))
     path = tmp_path / "run.npz"
     plain(path, **base)
     before = path.read_bytes()
@@ -356,7 +355,7 @@ def test_a_disk_that_fills_up_leaves_the_last_good_checkpoint(tmp_path, uninterr
     with pytest.warns(UserWarning, match="No space left on device"):
         assert engine.bits(plain(path)) == uninterrupted["plain"]
     monkeypatch.undo()
-    monkeypatch.setattr(training, "CHUNK", engine.CHUNK)
+    monkeypatch.setattr(phases, "CHUNK", engine.CHUNK)
     with np.load(path) as archive:
         assert archive["header"][1] == "2"
     assert list(tmp_path.iterdir()) == [path]
@@ -378,7 +377,7 @@ def test_a_limit_of_the_system_is_met_in_the_same_way(tmp_path, uninterrupted):
 
 
 def test_a_folder_that_takes_no_file_is_refused_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "run_phase", lambda *_: pytest.fail("trained before"))
+    monkeypatch.setattr(trajectory, "run_phase", lambda *_: pytest.fail("trained before"))
     (tmp_path / "file").write_text("")
     message = r"^No checkpoint can be written to '.*' \(No such file or directory\)\.$"
     with pytest.raises(ValueError, match=message):

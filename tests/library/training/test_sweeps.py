@@ -237,7 +237,7 @@ def changed(**changes):
 )
 def test_bad_members_are_refused_before_the_first_is_trained(monkeypatch, group, settings, message, batched):
     monkeypatch.setattr(sweeps, "run_phase", lambda *_: pytest.fail("trained"))
-    monkeypatch.setattr("bnlib.training.run.run_phase", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr("bnlib.training.trajectory.run_phase", lambda *_: pytest.fail("trained"))
     with pytest.raises(ValueError, match=message):
         bn.sweep(group, batched=batched, **FEW | settings)
 
@@ -254,3 +254,15 @@ def test_a_batch_reports_what_a_training_reports():
     assert [r.collapsed for r in results] == [False, True]
     with pytest.warns(UserWarning, match="All rows of Y are equal"):
         bn.sweep(changed(Y=np.full((12, 2), 0.1)), batched=True, **FEW)
+
+
+def test_a_sweep_takes_the_cross_entropy():
+    members = [(engine.start(seed), *engine.CLASSES["data"], 0.01 * (1 + seed)) for seed in range(2)]
+    single = [bn.train(*member, loss="cross-entropy", **engine.SHORT) for member in members]
+    swept, batched = (bn.sweep(members, loss="cross-entropy", batched=flag, **engine.SHORT) for flag in (False, True))
+    assert engine.bits(swept) == engine.bits(single)
+    for one, other in zip(single, batched, strict=True):
+        # Batches round differently, and training amplifies that: the first steps agree, and no more is promised.
+        np.testing.assert_allclose(one.history[:10], other.history[:10], rtol=1e-4)
+    with pytest.raises(ValueError, match="sum to one"):
+        bn.sweep([(engine.start(), *engine.data(), 0.1)], loss="cross-entropy")
