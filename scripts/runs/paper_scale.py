@@ -34,9 +34,10 @@ import jax
 import jax.numpy as jnp
 
 import bnlib
-from bnlib import experiments, training
+from bnlib import experiments
 from bnlib.experiments import Setting, setting_of
 from bnlib.training import checkpoints
+from bnlib.training.run import PAIRS, SHALLOW, quasi_newton
 from bnlib.training.sweeps import sweep
 from scripts.atomic import write
 
@@ -143,7 +144,7 @@ class Cost:
         deep = sum(count for _, count in how["stages"])
         if "depth" not in how:
             return (training_steps() + deep) * self.iteration(setting.depth)
-        shallow = training_steps() + sum(count for _, count in how.get("shallow", training.SHALLOW))
+        shallow = training_steps() + sum(count for _, count in how.get("shallow", SHALLOW))
         race = sum(count for _, count in how["stages"][:3])
         return shallow * self.iteration(setting.start_depth) + (deep + race) * self.iteration(setting.depth)
 
@@ -169,7 +170,7 @@ def probe(settings: Sequence[Setting]) -> Cost:
     for depth in {min(by_depth), max(by_depth)}:
         start, X, Y, ridge = experiments.member(by_depth[depth]._replace(depth=depth, start_depth=depth))
         single = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), (start, X, Y, ridge, 0.01))
-        compiled = training.quasi_newton.lower(*single, PROBE_ITERATIONS)
+        compiled = quasi_newton.lower(*single, PROBE_ITERATIONS)
         begin = time.perf_counter()
         program = compiled.compile()
         compilation = max(compilation, time.perf_counter() - begin)
@@ -190,7 +191,7 @@ def memory(settings: Sequence[Setting]) -> float:
     largest = 0.0
     for setting in {s._replace(seed=0) for s in settings}:
         parameters = (setting.depth + 2) * (setting.width + 1) * setting.width
-        pairs = max(10, min(50, training.PAIRS // parameters))
+        pairs = max(10, min(50, PAIRS // parameters))
         floats = (2 * pairs + 8) * parameters + 4 * setting.depth * setting.n * setting.width
         largest = max(largest, 4e-9 * floats)
     return largest
