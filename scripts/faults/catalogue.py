@@ -41,6 +41,7 @@ WIDE_KERNELS = "tests/library/wide/test_kernels.py"
 LINEAR = "tests/library/wide/test_deep_linear.py"
 CLAIMS = "tests/library/book/test_claims.py"
 INDEPENDENT = "tests/library/test_independent.py"
+RECORDS = "tests/library/experiments/test_records.py"
 
 # (id, module, summary, old, new, file of tests, -k)
 LIBRARY: list[tuple[str, str, str, str, str, str, str]] = [
@@ -448,14 +449,14 @@ LIBRARY: list[tuple[str, str, str, str, str, str, str]] = [
         "tests/library/training/test_lbfgs.py", "never_increase",
     ),
     (
-        "record-kernels-layer", "experiments/catalogue", "kernels of a record one layer too late",
+        "record-kernels-layer", "experiments/affine_law", "kernels of a record one layer too late",
         "post[setting.depth * quarters // 4 - 1]", "post[setting.depth * quarters // 4]",
-        "tests/repository/test_paper_scale.py", "loops_over",
+        RECORDS, "loops_over",
     ),
     (
-        "record-norms-bias", "experiments/catalogue", "norms of layers without their biases",
+        "record-norms-bias", "experiments/measurements", "norms of layers without their biases",
         '"layer_norms": [float((W**2).sum() + (b**2).sum())', '"layer_norms": [float((W**2).sum() + 0 * (b**2).sum())',
-        "tests/repository/test_paper_scale.py", "loops_over",
+        RECORDS, "loops_over",
     ),
     (
         "scale-choice-ignored", "book/scale", "the form's choice of the scale ignored",
@@ -854,7 +855,7 @@ REPOSITORY = [
      lambda text, root: text + "\nhttps://github.com/bottleneck-book/bottleneck-fork\n",
      ("tests/repository/test_repository.py", "-k", "repository_address")),
     ("result-edited", "results/affine-law.json", "a stored result edited",
-     lambda text, root: edited_result(text), ("tests/repository/test_paper_scale.py", "-k", "stored_results_are_whole")),
+     lambda text, root: edited_result(text), (RECORDS, "-k", "stored_results_are_whole")),
     ("runtime-edited", "results/runtimes.json", "a running time that the status page does not have",
      lambda text, root: re.sub(r'("seconds": )\d', r"\g<1>99", text, count=1),
      ("tests/repository/test_repository.py", "-k", "runtimes")),

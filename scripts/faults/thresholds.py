@@ -26,6 +26,8 @@ READERS = "tests/library/measure/test_readers.py"
 SWEEPS = "tests/library/training/test_sweeps.py"
 DECOMPOSED = "tests/library/test_svd.py"
 NETWORKS = "tests/library/test_networks.py"
+PLANS = "tests/library/experiments/test_plans.py"
+RECORDS = "tests/library/experiments/test_records.py"
 
 # What follows the two places at which descent is given up, and the same whatever the first loss was.
 BLOWN = "if not value <= min(BLOW_UP * max(first, 1e-300), sys.float_info.max):\n"
@@ -128,8 +130,8 @@ THRESHOLD_FAULTS: list[tuple[str, str, str, str, str, str, str]] = [
      "eps * layer * max(len(X), net.width))", "eps * max(len(X), net.width))", THRESHOLDS, "adds_up_over"),
     ("report-rounding-inputs", "measure/report", "rounding of many inputs by the width alone",
      "eps * layer * max(len(X), net.width))", "eps * layer * net.width)", THRESHOLDS, "adds_up_over"),
-    ("full-rank-absolute", "experiments/catalogue", "rank of a small Jacobian not relative to it",
-     "float(np.mean(s[:, -1] > 1e-6 * s[:, 0]))", "float(np.mean(s[:, -1] > 1e-6))", THRESHOLDS, "whatever_its_size"),
+    ("full-rank-absolute", "experiments/measurements", "rank of a small Jacobian not relative to it",
+     "float(np.mean(s[:, -1] > 1e-6 * s[:, 0]))", "float(np.mean(s[:, -1] > 1e-6))", RECORDS, "whatever_its_size"),
     # Thresholds met exactly.
     ("bracket-end", "theory/costs", "a miss of the very tolerance refused",
      "if miss > 1e-9", "if miss >= 1e-9", REGULARITY, "miss_of_small"),
@@ -199,8 +201,8 @@ THRESHOLD_FAULTS: list[tuple[str, str, str, str, str, str, str]] = [
     ("composed-rank-end", "tasks", "a code as wide as the data refused",
      '(rank := _checks.integer("rank", rank, 1)) > d:', '(rank := _checks.integer("rank", rank, 1)) >= d:',
      TASKS, "whole_dimension"),
-    ("schedule-width-end", "experiments/catalogue", "stages of narrow networks at a width of 200",
-     "MEDIUM if setting.width >= 200", "MEDIUM if setting.width > 200", THRESHOLDS, "wide_networks"),
+    ("schedule-width-end", "experiments/schedules", "stages of narrow networks at a width of 200",
+     "MEDIUM if setting.width >= 200", "MEDIUM if setting.width > 200", PLANS, "wide_networks"),
     # The first for the last, and what is merged, skipped or left out.
     ("rank-zero-gap", "theory/spectra", "gap of rank zero in the flattest layer",
      "float(1 - np.max(s[:, 0]))", "float(1 - np.min(s[:, 0]))", SPECTRA, "thresholds_of"),
@@ -237,14 +239,14 @@ THRESHOLD_FAULTS: list[tuple[str, str, str, str, str, str, str]] = [
     ("chunk-remainder", "training/phases", "the last chunk of Adam dropped",
      "for begin in range(0, steps, CHUNK)]", "for begin in range(0, steps - CHUNK + 1, CHUNK)]",
      THRESHOLDS, "chunks_of_adam"),
-    ("curve-of-copies", "experiments/catalogue", "a curve through copies of its points",
-     "rank_one_interpolant(X[: setting.n], Y[: setting.n],", "rank_one_interpolant(X, Y,", THRESHOLDS, "curves_run"),
+    ("curve-of-copies", "experiments/phase_diagrams", "a curve through copies of its points",
+     "_along_a_curve(data.X, data.Y,", "_along_a_curve(X, Y,", PLANS, "curves_run"),
     ("batch-outputs", "training/sweeps", "dimensions of outputs merged in one batch",
      "np.shape(X), np.shape(Y))", "np.shape(X))", SWEEPS, "make_the_batches"),
     ("equal-shapes-last", "measure/readers", "layers of equal shape in the opposite order",
      "order.append(next_ones[0])", "order.append(next_ones[-1])", READERS, "layers_of_equal_shape"),
-    ("theorem-at-all-points", "experiments/catalogue", "the theorem at points of a lower rank",
-     "data.X[:PROBES][s[:, -1] > 1e-6 * s[:, 0]]", "data.X[:PROBES]", THRESHOLDS, "whatever_its_size"),
+    ("theorem-at-all-points", "experiments/measurements", "the theorem at points of a lower rank",
+     "data.X[:PROBES][s[:, -1] > 1e-6 * s[:, 0]]", "data.X[:PROBES]", RECORDS, "whatever_its_size"),
     # Defaults and limits of arguments.
     ("interpolant-no-tail", "build/interpolants", "no identity layers behind the curve",
      "*[carry] * tail])", "])", WINDOW, "two_points"),

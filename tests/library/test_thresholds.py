@@ -1,4 +1,4 @@
-"""What trainings, sweeps, experiments and reports decide around their programs, at the thresholds, without training."""
+"""What trainings, sweeps and reports decide around their programs, at the thresholds, without training."""
 
 import inspect
 import sys
@@ -11,8 +11,6 @@ import pytest
 
 import bnlib as bn
 import engine
-from bnlib.experiments import Setting
-from bnlib.experiments import catalogue as experiments
 from bnlib.training import lbfgs, objective, outcome, phases, run, sweeps, trajectory
 
 POINT = jnp.zeros((1, 1))
@@ -184,46 +182,6 @@ def test_settings_of_zero_are_settings(monkeypatch):
     zeros = {"first_order_steps": 0, "learning_rate": 0.0, "stages": ()}
     bn.sweep([(engine.start(), *engine.data(), 0.0)], **zeros, depth=None, polish=(), checkpoint=None)
     assert given == [zeros]
-
-
-# Experiments.
-
-
-def test_wide_networks_train_in_fewer_stages():
-    wide = next(s for s in experiments.plan("fig-j23") if s.depth == 25)
-    assert wide.width == 200
-    assert experiments.schedule(wide)["stages"] == experiments.MEDIUM
-    assert experiments.schedule(wide._replace(width=199))["stages"] == experiments.LONG
-
-
-def test_curves_run_through_the_points_and_their_copies():
-    setting = Setting("phase-points", 2, 6, 6, 12, 4, 0.001, 0, start="curve")
-    net, X, Y, _ = experiments.member(setting)
-    assert (net.depth, net.width, len(X)) == (6, 12, 12)
-    np.testing.assert_array_equal(X, jnp.tile(X[:4], (3, 1)))
-    np.testing.assert_allclose(bn.apply(net, X), Y, atol=1e-9)
-
-
-def test_records_keep_five_digits():
-    assert experiments._short({"a": [1 / 3, 12345678.0, 7, None, True]}) == {"a": [0.33333, 12346000.0, 7, None, True]}
-
-
-def test_the_theorem_is_taken_where_the_jacobian_has_its_rank_whatever_its_size(monkeypatch):
-    """At the last point one of the two neurons is dead."""
-    given, X = [], np.array([[1.0, 2.0], [2.0, 1.0], [1.0, -1.0]])
-
-    def certificate(net, some, k):
-        given.append(some)
-        return SimpleNamespace(lhs=np.ones(2), rhs=np.ones(2), per_layer=np.ones((2, 3)))
-
-    stubs = {"bottleneck_certificate": certificate, "ntk_trace": lambda *_: np.ones(3), "sharpness": lambda *_: 1.0}
-    for name, stub in stubs.items():
-        monkeypatch.setattr(experiments, name, stub)
-    for size in (1.0, 1e-9):
-        net = bn.from_layers([(np.eye(2), None), (np.eye(2), None), (size * np.eye(2), None)])
-        found = experiments._certified(Setting("fig-j23", 2, 3, 3, 2, 3, 0.01, 1), net, SimpleNamespace(X=X))
-        assert found["full_rank"] == pytest.approx(2 / 3)
-        np.testing.assert_array_equal(given[-1], X[:2])
 
 
 # Reports.

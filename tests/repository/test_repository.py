@@ -20,6 +20,7 @@ from packaging.version import Version
 import bnlib
 import bnlib as bn
 from bnlib import experiments
+from bnlib.experiments import symmetry
 from notebook_checks import ROOT
 from scripts import bootstrap
 from scripts.chapters.run_notebooks import Book, elsewhere, status_page
@@ -251,7 +252,7 @@ def test_the_page_of_knobs_shows_the_stored_runs(tmp_path):
 def test_the_inputs_of_the_planes_are_those_whose_codes_are_stored():
     """A network of depth two that copies its inputs: its stored codes must be those of the latents of the page."""
     net = bn.from_layers([(np.vstack([np.eye(4), -np.eye(4)]), None), (np.ones((1, 8)), None)])
-    kept = np.array(experiments._symmetry(experiments.plan("symmetry")[0], net)["codes"])[0]
+    kept = np.array(symmetry.kept(net, 2)["codes"])[0]
     X = np.asarray(bn.tasks.rotated_pair(*(jnp.asarray(a) for a in site_figures.latents().T)))
     with jax.enable_x64(True):
         fit = bn.tasks.symmetry_task(jax.random.key(1), experiments.READ, n_test=1).X
