@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scripts.chapters.book import ROOT
 from scripts.faults.checks import Row
 from scripts.faults.fault import Fault, swap
 from scripts.faults.files import REPOSITORY
@@ -18,7 +19,6 @@ from scripts.faults.library.training import TRAINING_FAULTS
 from scripts.faults.library.wide import WIDE_FAULTS
 from scripts.faults.notebooks import NOTEBOOKS, STORED
 from scripts.faults.pairs import PAIRS
-from scripts.faults.records import ROOT
 
 LIBRARY: list[Row] = [
     *FOUNDATIONS_FAULTS,

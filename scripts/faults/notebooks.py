@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from scripts.chapters.freshness import outputs_hash
-from scripts.chapters.run_notebooks import VERDICT, notebook_text
+from scripts.chapters.notebook import VERDICT, notebook_text
 from scripts.faults.fault import Edit, MutantError
 
 CHAPTER = "next_order"
@@ -218,7 +218,7 @@ NOTEBOOKS: list[tuple[str, str, Edit, str]] = [
     ("figure-of-another-chapter", "a figure of another chapter", figure_of("cost"), IPYNB),
     ("figure-without-alt", "no alternative text", on_notebook(no_alt), IPYNB),
     ("stale-code", "stale hash of the code", on_notebook(stamp("code")), IPYNB),
-    ("stale-library", "stale hash of a module", on_notebook(stamp("library", "theory/costs")), IPYNB),
+    ("stale-library", "stale hash of a module", on_notebook(stamp("library", "theory.costs")), IPYNB),
     ("stale-lock", "stale version of jax", on_notebook(stamp("lock", "jax")), IPYNB),
     ("stale-outputs", "stale hash of the outputs", on_notebook(stamp("outputs")), IPYNB),
     ("no-stamp", "no stamp", on_notebook(lambda nb: nb.metadata.pop("bnlib") and None), IPYNB),

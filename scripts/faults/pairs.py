@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 
-from scripts.chapters.run_notebooks import VERDICT
+from scripts.chapters.notebook import VERDICT
 from scripts.faults.checks import BALANCED, BUILT, CERTIFICATES, COSTS, INDEPENDENT, KERNEL, NETWORKS
 from scripts.faults.fault import Edit, Fault, swap
 from scripts.faults.ledger import LEDGER, MAPPED, WHOLE, on_record, with_page

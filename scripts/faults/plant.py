@@ -27,11 +27,12 @@ from pathlib import Path
 from typing import Any
 
 from scripts.atomic import write
+from scripts.chapters.book import ROOT, Book
 from scripts.chapters.rerun import ENVIRONMENT
+from scripts.faults.catalogue import FAULTS
 from scripts.faults.fault import Fault, MutantError, mutated, planted
 from scripts.faults.records import made, record, same, test_hash
 
-ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "_build", "__pycache__", ".*_cache", ".hypothesis", ".checkpoints")
 # Seconds for the tests of one fault, many times what they need: a slow machine must not pass for a caught fault.
 LIMIT = 180
@@ -160,22 +161,8 @@ def run(
             yield record(fault, copy.root) | came
 
 
-def table(records: Sequence[dict[str, Any]]) -> str:
-    """Return the planted and caught faults by kind as a table, and below it those that survive, with their reasons."""
-    kinds = dict.fromkeys(r["kind"] for r in records)
-    rows = [(kind, [r for r in records if r["kind"] == kind]) for kind in kinds]
-    rows.append(("all", list(records)))
-    lines = [f"| {kind} | {len(group)} | {sum(r['caught'] for r in group)} |\n" for kind, group in rows]
-    left = [f"- {r['summary'].capitalize()}: {r['reason']}\n" for r in records if not r["caught"]]
-    text = "| Planted in | Faults | Caught |\n| :-- | --: | --: |\n" + "".join(lines)
-    return text + ("\nNot caught:\n\n" + "".join(left) if left else "")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Plant faults; return 0 when each was caught or has its reason."""
-    from scripts.chapters.run_notebooks import Book, write_status
-    from scripts.faults.catalogue import FAULTS
-
     parser = argparse.ArgumentParser(description="Plant faults in a copy of the checkout and see what the tests catch.")
     parser.add_argument("ids", nargs="*", help="faults to plant (default: all, and store what came of it)")
     parser.add_argument("--new", action="store_true", help="only those of which nothing is stored, or no catch")
@@ -185,8 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"There is no fault named {', '.join(sorted(unknown))}.", file=sys.stderr)
         return 1
     start = time.perf_counter()
-    book = Book(ROOT)
-    kept = {r["id"]: r for r in book.faults} if options.new else {}
+    kept = {r["id"]: r for r in Book(ROOT).faults} if options.new else {}
     known = {f.id for f in FAULTS if f.id in kept and same(f, kept[f.id]) and (kept[f.id]["caught"] or f.reason)}
     chosen = [f for f in FAULTS if (f.id in options.ids if options.ids else f.id not in known)]
     refused: list[str] = []
@@ -197,8 +183,6 @@ def main(arguments: list[str] | None = None) -> int:
             records = [done.get(f.id) or kept[f.id] for f in FAULTS if f.id in done or f.id in known]
             stored = {"made": made(records), "faults": records}
             write(ROOT / "results" / "mutants.json", json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
-    if not options.ids:
-        write_status(book)
     caught = sum(r["caught"] for r in done.values())
     print(f"{caught} of {len(done)} faults caught in {time.perf_counter() - start:.0f} s.")
     return 0 if not refused and all(r["caught"] or r["reason"] for r in done.values()) else 1

@@ -12,10 +12,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from scripts.chapters.book import ROOT
 from scripts.chapters.freshness import canonical, digest
 from scripts.faults.fault import Fault, MutantError, mutated
 
-ROOT = Path(__file__).resolve().parents[2]
 # What is written anew by every run: the lines that a fault changes there are not those of the next run.
 WRITTEN = ("results/", "book/", "notebooks/")
 
@@ -65,7 +65,7 @@ def same(fault: Fault, stored: dict[str, Any], root: Path = ROOT) -> bool:
 def made(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Say by what the records were made."""
     return {
-        "command": "scripts/faults/plant.py",
+        "command": "python -m scripts.faults.plant",
         "commit": commit(),
         "seconds": round(sum(r["seconds"] for r in records)),
         "versions": {"python": platform.python_version(), **{n: version(n) for n in ("jax", "numpy", "pytest")}},

@@ -291,9 +291,7 @@ def test_chunks_share_a_schedule_and_lose_nothing():
 
 
 def test_each_core_becomes_a_device():
-    code = (
-        "import sys; sys.path.insert(0, 'scripts'); import paper_scale as p, jax; print(len(jax.devices()) == p.CORES)"
-    )
+    code = "from scripts.runs import paper_scale; import jax; print(len(jax.devices()) == paper_scale.CORES)"
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert out.strip() == "True"
 
