@@ -7,7 +7,7 @@ BIN := .venv/bin
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/nbval.cfg
 
 FIRST := tests/book/test_notebooks.py tests/repository/test_repository.py
-QUICK := tests/book tests/repository/test_repository.py tests/library/book tests/library/test_independent.py
+QUICK := tests/book tests/repository/test_repository.py tests/repository/test_house.py tests/library/book tests/library/test_independent.py
 
 .DEFAULT_GOAL := help
 .PHONY: help venv book site pdf test quick perturb hunt mutants reproduce serve lint fuzz audit lock bench colab clean
@@ -34,8 +34,9 @@ quick: venv ## what to run before a commit, in two minutes: style, stored chapte
 	$(BIN)/ruff check .
 	$(BIN)/pytest -q --no-header -p no:nbval -n 2 --dist worksteal $(QUICK)
 
-perturb: venv ## run the chapters as other machines would and compare every cell (MACHINES="seed-1 AVX2": only these)
-	$(BIN)/python -m scripts.chapters.perturb --verbose $(if $(MACHINES),--machines $(MACHINES))
+perturb: venv ## run the chapters as other machines would and compare every cell (MACHINES="seed-1 AVX2": only these; RECORD=1)
+	$(BIN)/python -m scripts.chapters.perturb --verbose $(if $(MACHINES),--machines $(MACHINES)) $(if $(RECORD),--record)
+	$(if $(RECORD),$(BIN)/python -m scripts.pages.status_page)
 
 hunt: venv ## look for counterexamples among new random examples (MINUTES=30)
 	@seed=$$(date +%s); end=$$((seed + 60 * $(or $(MINUTES),30))); while [ $$(date +%s) -lt $$end ]; do \
@@ -45,10 +46,12 @@ hunt: venv ## look for counterexamples among new random examples (MINUTES=30)
 
 mutants: venv ## plant faults in a copy of the checkout and see what the tests catch (NEW=1: only new ones)
 	$(BIN)/python -m scripts.faults.plant $(if $(NEW),--new)
+	$(BIN)/python -m scripts.pages.status_page
 
 reproduce: venv ## run the stale chapters again and store their outputs (ALL=1: every chapter)
 	$(BIN)/python -m scripts.chapters.run_notebooks $(if $(ALL),--all)
 	$(BIN)/python -m scripts.pages.claims_page
+	$(BIN)/python -m scripts.pages.status_page
 
 site: book ## look at every page of the site in a browser that is installed here
 	$(BIN)/pytest -q --no-header -n 2 tests/book/check_site.py
@@ -75,8 +78,9 @@ lock: venv ## resolve the dependencies anew into requirements.lock (UPGRADE=1: t
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --all-extras \
 		--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements.lock
 
-colab: venv ## run chapters as on Colab, with the oldest supported jax (CHAPTERS="linear": only these; JAX=newest)
-	$(BIN)/python -m scripts.chapters.colab_check $(if $(JAX),--jax $(JAX)) $(CHAPTERS)
+colab: venv ## run chapters as on Colab, with the oldest supported jax (CHAPTERS="linear": only these; JAX=newest; RECORD=1)
+	$(BIN)/python -m scripts.chapters.colab_check $(if $(JAX),--jax $(JAX)) $(if $(RECORD),--record) $(CHAPTERS)
+	$(if $(RECORD),$(BIN)/python -m scripts.pages.status_page)
 
 bench: venv ## time the library
 	@for file in $(wildcard benchmarks/*.py); do echo "$$file"; $(BIN)/python "$$file" || exit 1; done

@@ -10,7 +10,7 @@ import nbformat
 import yaml
 
 from scripts.chapters.freshness import outputs_hash
-from scripts.chapters.run_notebooks import VERDICT
+from scripts.chapters.notebook import VERDICT
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_BYTES = 3_000_000
@@ -155,7 +155,7 @@ def check_reals(notebook, project):
 
 def check_hash(notebook, project):
     if notebook.metadata.get("bnlib", {}).get("outputs") != outputs_hash(notebook):
-        yield "its stored outputs are not those that scripts/chapters/run_notebooks.py wrote"
+        yield "its stored outputs are not those that `make reproduce` wrote"
 
 
 def check_size(notebook, project):

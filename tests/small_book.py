@@ -4,10 +4,11 @@ import shutil
 import textwrap
 
 import pytest
+import yaml
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from notebook_checks import ROOT
-from scripts.chapters import run_notebooks
+from scripts.chapters.book import Book
 
 HEAD = """\
 ---
@@ -17,12 +18,20 @@ kernelspec:
   name: python3
 ---
 """
+# One room, and a plain module that passes on what stands in it.
 MODULES = {
-    "__init__": "from .a import fit\nfrom bnlib.b import rank as rank_of\nfrom .d import draw\nTITLE = '1'\n",
+    "__init__": (
+        "from .a import fit\nfrom bnlib.b import rank as rank_of\nfrom .d import draw\nfrom .room import sink\n"
+        "TITLE = '1'\n"
+    ),
     "a": '"""Doc."""\nfrom . import c\n\ndef fit(x):\n    """Doc."""\n    return c.inner(x) + 1.0\n',
     "b": "def rank(x):\n    return 2\n",
     "c": "def inner(x):\n    return x\n",
     "d": "STYLE = 'book.mplstyle'\n\ndef draw():\n    from bnlib.b import rank\n    return rank(0)\n",
+    "passed": "from .room.shallow import *\n",
+    "room/__init__": "from .deep import sink\nfrom bnlib.room.shallow import swim\n",
+    "room/deep": "from ..c import inner\n\ndef sink(x):\n    return inner(x)\n",
+    "room/shallow": "def swim(x):\n    return x\n",
 }
 LEDGER = """\
 claims:
@@ -44,7 +53,7 @@ def chapter(*cells):
 def book(tmp_path):
     """A book in small, with a library of its own."""
     package = tmp_path / "bnlib"
-    package.mkdir()
+    (package / "room").mkdir(parents=True)
     for name, source in MODULES.items():
         (package / f"{name}.py").write_text(source)
     (package / "book.mplstyle").write_text("lines.linewidth: 1\n")
@@ -52,7 +61,18 @@ def book(tmp_path):
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "requirements.lock").write_text("jax==1.0 \\\n    --hash=x\nnumpy==2.0\noptax==3.0\n")
     (tmp_path / "claims.yml").write_text(LEDGER)
-    return run_notebooks.Book(tmp_path)
+    (tmp_path / "_toc.yml").write_text(yaml.safe_dump({"parts": [{"chapters": []}]}))
+    return Book(tmp_path)
+
+
+def add(book, name, *cells):
+    """Write a chapter, put it at the end of the contents, and return where it is."""
+    contents = yaml.safe_load((book.root / "_toc.yml").read_text())
+    contents["parts"][-1]["chapters"].append({"file": f"notebooks/{name}"})
+    (book.root / "_toc.yml").write_text(yaml.safe_dump(contents))
+    path = book.root / "notebooks" / f"{name}.md"
+    path.write_text(chapter(*cells))
+    return path
 
 
 # What nbval lets pass.

@@ -1,7 +1,7 @@
 """Judge stored verdict lines anew: a line is sound when the numbers in its brackets earn it."""
 
 from bnlib.book.claims import ClaimError
-from scripts.chapters.run_notebooks import VERDICT
+from scripts.chapters.notebook import VERDICT
 
 
 def parse_verdict(line, ledger):

@@ -29,10 +29,11 @@ from pathlib import Path
 
 import nbformat
 
+from scripts.chapters.book import ROOT, Book
 from scripts.chapters.comparison import compared
-from scripts.chapters.machines import conditions, named
+from scripts.chapters.machines import conditions, named, store
+from scripts.chapters.notebook import VERDICT, measurements
 from scripts.chapters.rerun import ENVIRONMENT, errors, rerun
-from scripts.chapters.run_notebooks import ROOT, VERDICT, Book, measurements, record_machine
 
 UV = Path(sys.executable).with_name("uv")
 # What Colab has beside jax and the chapters use.
@@ -165,7 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{stem:22} {time.monotonic() - begin:5.0f} s  {'; '.join(wrong) or 'ok'}", flush=True)
             if options.record and outcome.facts:
                 machine = conditions(outcome.facts, environment, options.float64)
-                record_machine(book, machine, stem, outcome.cells, wrong, outcome.measured)
+                store(book, machine, stem, outcome.cells, wrong, outcome.measured)
     return int(failed > 0)
 
 

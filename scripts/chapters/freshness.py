@@ -1,8 +1,9 @@
 """When a stored chapter is stale: hashes of its code, of the library modules behind it, of locked versions.
 
-A chapter reaches a module of the library when its code names something of it, or when a module that it
-reaches imports it. Modules are compared as syntax trees without docstrings, so that prose edits make nothing
-stale. Where names cannot be followed, every module counts: a needless run is cheaper than a wrong number.
+A chapter reaches a module of the library when its code names something of it, or when a module that it reaches imports
+it; a name that a package passes on counts for the module that defines it. Modules are compared as syntax trees without
+docstrings, so that prose edits make nothing stale. Where names cannot be followed, every module counts: a needless run
+is cheaper than a wrong number.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import ast
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -110,20 +111,27 @@ class Library:
         prefix = f"{self.name}."
         return node.module.removeprefix(prefix) if node.module and node.module.startswith(prefix) else None
 
-    def _resolve(self, module: str, name: str) -> set[str]:
-        """Return the modules behind one name of a module or package; all of them where it cannot be told."""
-        inner = f"{module}.{name}" if module else name
-        if inner in self.modules:
-            return {inner}
-        if module not in self.packages:
-            return {module} & self.modules.keys()
-        if name in self.exports[module]:
-            origin = self.exports[module][name]
-            return self._resolve(*origin) if origin else {module} & self.modules.keys()
-        return set() if name.startswith("__") else set(self.modules)
+    def _resolve(self, package: str, names: Sequence[str]) -> set[str]:
+        """Return the modules behind names asked of a package one after the other; all of it where it cannot be told."""
+        for number, name in enumerate(names):
+            inner = f"{package}.{name}" if package else name
+            if inner in self.packages:
+                package = inner
+            elif inner in self.modules:
+                return {inner}
+            elif name in self.exports[package]:
+                origin = self.exports[package][name]
+                return self._from(*origin, names[number + 1 :]) if origin else {package} & self.modules.keys()
+            else:
+                return set() if name.startswith("__") else set(self.modules)
+        return {name for name in self.modules if not package or f"{name}.".startswith(f"{package}.")}
+
+    def _from(self, module: str, name: str, names: Sequence[str] = ()) -> set[str]:
+        """Return the modules behind one name of a module or package, and further names asked of that."""
+        return self._resolve(module, [name, *names]) if module in self.packages else {module} & self.modules.keys()
 
     def named(self, source: str, importer: str = "") -> set[str]:
-        """Return the modules that a piece of source names, through imports or through the package's alias.
+        """Return the modules that a piece of source names, through imports or through a package's alias.
 
         Args:
             source: the text of a module or of a chapter's code.
@@ -131,23 +139,27 @@ class Library:
         """
         tree = ast.parse(source)
         reached: set[str] = set()
-        aliases: set[str] = set()
+        aliases: dict[str, str] = {}  # what stands for a package in this text
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
-                    if alias.name == self.name or (alias.name.startswith(f"{self.name}.") and not alias.asname):
-                        aliases.add(alias.asname or self.name)
-                    if alias.name.startswith(f"{self.name}."):
-                        reached |= {alias.name.removeprefix(f"{self.name}.")} & self.modules.keys()
+                    top, _, inner = alias.name.partition(".")
+                    if top != self.name:
+                        continue
+                    if inner in self.packages and (alias.asname or not inner):
+                        aliases[alias.asname or top] = inner
+                    else:
+                        reached |= {inner} & self.modules.keys()
+                        aliases |= {} if alias.asname else {top: ""}
             elif isinstance(node, ast.ImportFrom) and (module := self._inside(node, importer)) is not None:
                 for alias in node.names:
-                    reached |= self._resolve(module, alias.name)
-        attributes = [n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and _is_name(n.value, aliases)]
-        for attribute in attributes:
-            reached |= self._resolve("", attribute.attr)
-        # The package handed around as a value (getattr, a function's argument) can reach anything.
-        if sum(_is_name(node, aliases) for node in ast.walk(tree)) > len(attributes):
-            return set(self.modules)
+                    inner = f"{module}.{alias.name}" if module else alias.name
+                    if inner in self.packages:
+                        aliases[alias.asname or alias.name] = inner
+                    else:
+                        reached |= self._from(module, alias.name)
+        for name, attributes in _uses(tree, aliases.keys()):
+            reached |= self._resolve(aliases[name], attributes)
         return reached
 
     def reach(self, notebook: nbformat.NotebookNode) -> set[str]:
@@ -175,8 +187,20 @@ class Library:
                 yield hashlib.sha256(data.read_bytes()).hexdigest()
 
 
-def _is_name(node: ast.AST, names: set[str]) -> bool:
-    return isinstance(node, ast.Name) and node.id in names
+def _uses(node: ast.AST, names: Collection[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield where some names are used, each with the attributes that are asked of it one after the other.
+
+    A package handed around as a value (getattr, a function's argument) has none, and can reach anything in it.
+    """
+    attributes: list[str] = []
+    while isinstance(node, ast.Attribute):
+        attributes.insert(0, node.attr)
+        node = node.value
+    if isinstance(node, ast.Name) and node.id in names:
+        yield node.id, attributes
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _uses(child, names)
 
 
 def results_read(notebook: nbformat.NotebookNode, manifests: dict[str, dict[str, Any]]) -> dict[str, str]:

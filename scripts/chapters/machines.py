@@ -1,27 +1,16 @@
-"""What came of the chapters on other machines: a record for each chapter and machine, and the table made of them."""
+"""What came of a chapter on another machine: how that is named, and how its record is made and stored."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# A machine is described in words; under it, by chapter, {"code", "cells", "differing", "measured"}.
-Machines = dict[str, dict[str, dict[str, Any]]]
-
-HEAD = """
-## Other machines
-
-Another machine rounds otherwise. `make perturb` runs the chapters with arrays moved by four units in the last place,
-with other kernels of NumPy's matrix products, other instructions and other threads;
-`scripts/chapters/colab_check.py --record` runs them with other versions, or trains in float64 what they train in float32 (there the verdicts alone are compared).
-Every cell should print what it prints on this site: words and counts alike, real numbers within a thousandth, and
-measurements so that the verdict stays. A chapter counts when its code and library are still those that ran. "all
-instructions" are all that the processor has.
-
-"""
+from scripts.atomic import write
+from scripts.chapters.book import Book, alone
 
 
 def conditions(facts: Mapping[str, str], environment: Mapping[str, str], float64: bool) -> str:
@@ -61,20 +50,12 @@ def entry(code: str, cells: int, differing: Sequence[str], measured: Mapping[str
     return {"code": code, "cells": cells, "differing": list(differing), "measured": dict(measured)}
 
 
-def table(machines: Machines, code: Mapping[str, str]) -> str:
-    """Return a row for each machine, and below the table what differs there; empty when nothing is stored.
-
-    Args:
-        machines: the records.
-        code: by chapter, what its stored outputs were computed with.
-    """
-    rows, left = [], []
-    for machine, chapters in sorted(machines.items()):
-        now = {stem: kept for stem, kept in chapters.items() if code.get(stem) == kept["code"]}
-        cells = sum(kept["cells"] for kept in now.values())
-        wrong = [f"{stem}: {reason}" for stem, kept in sorted(now.items()) for reason in kept["differing"]]
-        rows.append(f"| {machine} | {len(now)} of {len(code)} | {cells} | {len(wrong)} |\n")
-        left += [f"- {machine}: {reason}\n" for reason in wrong]
-    head = "| Machine | Chapters | Cells compared | Differing |\n| :-- | --: | --: | --: |\n"
-    text = HEAD + head + "".join(rows) + ("\nDiffering:\n\n" + "".join(left) if left else "")
-    return text if machines else ""
+def store(
+    book: Book, machine: str, stem: str, cells: int, differing: Sequence[str], measured: Mapping[str, str]
+) -> None:
+    """Store what came of one chapter on one machine; see `entry`."""
+    with alone(book):
+        stored = book.machines
+        stored.setdefault(machine, {})[stem] = entry(book.code[stem], cells, differing, measured)
+        text = json.dumps({"machines": stored}, indent=1, sort_keys=True, ensure_ascii=False)
+        write(book.root / "results" / "machines.json", text + "\n")

@@ -18,10 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.chapters.book import ROOT, Book
 from scripts.chapters.comparison import compared
-from scripts.chapters.machines import named
+from scripts.chapters.machines import named, store
+from scripts.chapters.notebook import measurements
 from scripts.chapters.rerun import ENVIRONMENT, rerun
-from scripts.chapters.run_notebooks import ROOT, Book, measurements, record_machine
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.verbose and wrong:
             print(run.shown(), flush=True)
         if options.record:
-            record_machine(book, machine.words, path.stem, cells, wrong, measurements(run.now))
+            store(book, machine.words, path.stem, cells, wrong, measurements(run.now))
         return len(wrong)
 
     with ThreadPoolExecutor(options.jobs) as pool:

@@ -7,18 +7,10 @@ import statistics
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from scripts.chapters.machines import Machines
+from scripts.chapters.book import Machines
 
 ENOUGH = 3.0
 FEWEST = 3  # machines, below which nothing is said of a spread
-
-HEAD = """
-## Room of the checks
-
-A verdict should not hang on rounding. For every check, the distance of its measurement from the nearest bound is taken
-in units of its standard deviation over the machines above. A check has room from {enough:.0f} such units on.
-
-"""
 
 
 class Room(NamedTuple):
@@ -65,19 +57,3 @@ def _room(claim: str, name: str, low: float, high: float, values: tuple[float, .
     spread = statistics.stdev(values) if all(map(math.isfinite, values)) else math.inf
     bound = min((b for b in (low, high) if math.isfinite(b)), key=lambda b: abs(value - b))
     return Room(claim, name, value, bound, spread, abs(value - bound) / spread if spread else math.inf)
-
-
-def table(found: list[Room]) -> str:
-    """Return the section of the status page; empty when nothing was measured on enough machines."""
-    if not found:
-        return ""
-    close = sorted((r for r in found if r.room < ENOUGH), key=lambda r: r.room)
-    text = HEAD.format(enough=ENOUGH) + f"{len(found)} checks were measured; {len(found) - len(close)} have room"
-    if not close:
-        return text + ".\n"
-    rows = "".join(f"| `{r.claim}` | {r.check} | {r.value:.4g} | {r.bound:.4g} | {r.room:.1f} |\n" for r in close)
-    return (
-        text
-        + ", these have not:\n\n| Claim | Check | Measured | Bound | Room |\n| :-- | :-- | --: | --: | --: |\n"
-        + rows
-    )

@@ -1,8 +1,8 @@
 """Plant faults in a copy of the checkout, one after the other, and see whether the tests catch them.
 
-The faults are listed in scripts/faults/catalogue.py, each with the tests that should see it. First those tests must pass on the
-copy as it is. A fault is caught when one of them fails. What came of it is stored in results/mutants.json, with hashes
-of the lines that the fault changed and of the test that caught it, and the status page shows it.
+The faults are listed in scripts/faults/catalogue.py, each with the tests that should see it. First those tests must
+pass on the copy as it is. A fault is caught when one of them fails. What came of it is stored in results/mutants.json,
+with hashes of the lines that the fault changed and of the test that caught it, and the status page shows it.
 
     python -m scripts.faults.plant                  plant every fault and store what came of it
     python -m scripts.faults.plant --new            plant those of which nothing is stored, or another edit or test
@@ -12,11 +12,8 @@ of the lines that the fault changed and of the test that caught it, and the stat
 from __future__ import annotations
 
 import argparse
-import ast
-import difflib
 import json
 import os
-import platform
 import re
 import shutil
 import signal
@@ -24,21 +21,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from scripts.atomic import write
-from scripts.chapters.freshness import canonical, digest
+from scripts.chapters.book import ROOT, Book
 from scripts.chapters.rerun import ENVIRONMENT
+from scripts.faults.catalogue import FAULTS
+from scripts.faults.fault import Fault, MutantError, mutated, planted
+from scripts.faults.records import made, record, same, test_hash
 
-ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "_build", "__pycache__", ".*_cache", ".hypothesis", ".checkpoints")
-# What is written anew by every run: the lines that a fault changes there are not those of the next run.
-WRITTEN = ("results/", "book/", "notebooks/")
 # Seconds for the tests of one fault, many times what they need: a slow machine must not pass for a caught fault.
 LIMIT = 180
 OPTIONS = [
@@ -51,7 +46,6 @@ OPTIONS = [
     "--hypothesis-profile=mutants",
 ]
 OPTIONS += [word for plugin in ("cacheprovider", "xdist", "nbval") for word in ("-p", f"no:{plugin}")]
-
 
 # What the tests and the library import from elsewhere, and what takes longest.
 PRELOADED: tuple[str, ...] = (
@@ -66,80 +60,6 @@ PRELOADED: tuple[str, ...] = (
 )
 PRELOADED += ("scipy.integrate", "scipy.linalg", "scipy.optimize", "nbformat.v4", "jupytext", "nbclient", "jsonschema")
 PRELOADED += ("matplotlib.pyplot", "packaging.requirements")
-
-
-class MutantError(Exception):
-    """Why a fault could not be planted or its tests not be run, in one sentence."""
-
-
-# Turns the text of a file into its faulty text; None deletes the file. The path is the root of the copy.
-Edit = Callable[[str, Path], str | None]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Hold one fault: what it is, the edits that plant it, and the tests that should see it.
-
-    Attributes:
-        id: lower-case words joined by hyphens.
-        kind: what it is planted in, for the table.
-        summary: what is wrong, in a few words.
-        edits: pairs of a file and an edit.
-        checks: arguments of pytest.
-        reason: why no quick test can see it; only for faults that survive.
-    """
-
-    id: str
-    kind: str
-    summary: str
-    edits: tuple[tuple[str, Edit], ...]
-    checks: tuple[str, ...]
-    reason: str = ""
-
-
-def swap(old: str, new: str) -> Edit:
-    """Replace a piece of text that must be there exactly once."""
-
-    def edit(text: str, root: Path) -> str:
-        if (found := text.count(old)) != 1:
-            raise MutantError(f"the text {old!r} is there {found} times, not once")
-        return text.replace(old, new)
-
-    return edit
-
-
-def mutated(fault: Fault, root: Path) -> dict[str, str | None]:
-    """Return the faulty texts by file; edits of one file build on each other.
-
-    Raises:
-        MutantError: an edit does not find its place or changes nothing.
-    """
-    texts: dict[str, str | None] = {}
-    for name, edit in fault.edits:
-        before = texts.get(name) or (root / name).read_text(encoding="utf-8")
-        try:
-            texts[name] = edit(before, root)
-        except MutantError as error:
-            raise MutantError(f"{fault.id} cannot be planted in {name}: {error}") from error
-        if texts[name] == before:
-            raise MutantError(f"{fault.id} changes nothing in {name}")
-    return texts
-
-
-@contextmanager
-def planted(texts: Mapping[str, str | None], root: Path) -> Iterator[None]:
-    """Put faulty texts in place for a while."""
-    before = {name: (root / name).read_bytes() for name in texts}
-    try:
-        for name, text in texts.items():
-            if text is None:
-                (root / name).unlink()
-            else:
-                (root / name).write_text(text, encoding="utf-8")
-        yield
-    finally:
-        for name, content in before.items():
-            (root / name).write_bytes(content)
 
 
 def environment(root: Path) -> dict[str, str]:
@@ -241,66 +161,8 @@ def run(
             yield record(fault, copy.root) | came
 
 
-def record(fault: Fault, root: Path = ROOT) -> dict[str, Any]:
-    """Return what is stored of a fault whatever comes of it.
-
-    Raises:
-        MutantError: the fault cannot be planted.
-    """
-    fields = ("id", "kind", "summary", "reason")
-    stored = {name: getattr(fault, name) for name in fields}
-    return stored | {"checks": list(fault.checks), "edit": edit_hash(fault, root)}
-
-
-def edit_hash(fault: Fault, root: Path) -> str:
-    """Hash the lines that a fault takes away and puts in, but for files that every run writes anew."""
-    lasting = tuple(edit for edit in fault.edits if not edit[0].startswith(WRITTEN))
-    changed = {}
-    for name, after in mutated(replace(fault, edits=lasting), root).items():
-        before = (root / name).read_text(encoding="utf-8").splitlines()
-        lines = difflib.unified_diff(before, (after or "").splitlines(), n=0, lineterm="")
-        changed[name] = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
-    return digest(changed)
-
-
-def test_hash(test: str | None, root: Path) -> str | None:
-    """Hash the code of a test, or of its file where that failed as a whole; None for no test, or one that is gone."""
-    if test is None:
-        return None
-    name, _, function = test.partition("::")
-    path = root / name
-    tree = ast.parse(path.read_text(encoding="utf-8")) if path.exists() else ast.Module([], [])
-    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function]
-    return digest(canonical(found[0] if found else tree)) if found or not function else None
-
-
-def table(records: Sequence[dict[str, Any]]) -> str:
-    """Return the planted and caught faults by kind as a table, and below it those that survive, with their reasons."""
-    kinds = dict.fromkeys(r["kind"] for r in records)
-    rows = [(kind, [r for r in records if r["kind"] == kind]) for kind in kinds]
-    rows.append(("all", list(records)))
-    lines = [f"| {kind} | {len(group)} | {sum(r['caught'] for r in group)} |\n" for kind, group in rows]
-    left = [f"- {r['summary'].capitalize()}: {r['reason']}\n" for r in records if not r["caught"]]
-    text = "| Planted in | Faults | Caught |\n| :-- | --: | --: |\n" + "".join(lines)
-    return text + ("\nNot caught:\n\n" + "".join(left) if left else "")
-
-
-def commit(root: Path = ROOT) -> str:
-    """Return the commit of a checkout, with a plus sign when files differ from it; empty without git."""
-    try:
-        git = ["git", "-C", str(root)]
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return head + ("+" if changed else "")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Plant faults; return 0 when each was caught or has its reason."""
-    from scripts.chapters.run_notebooks import Book, write_status
-    from scripts.faults.catalogue import FAULTS
-
     parser = argparse.ArgumentParser(description="Plant faults in a copy of the checkout and see what the tests catch.")
     parser.add_argument("ids", nargs="*", help="faults to plant (default: all, and store what came of it)")
     parser.add_argument("--new", action="store_true", help="only those of which nothing is stored, or no catch")
@@ -310,8 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"There is no fault named {', '.join(sorted(unknown))}.", file=sys.stderr)
         return 1
     start = time.perf_counter()
-    book = Book(ROOT)
-    kept = {r["id"]: r for r in book.faults} if options.new else {}
+    kept = {r["id"]: r for r in Book(ROOT).faults} if options.new else {}
     known = {f.id for f in FAULTS if f.id in kept and same(f, kept[f.id]) and (kept[f.id]["caught"] or f.reason)}
     chosen = [f for f in FAULTS if (f.id in options.ids if options.ids else f.id not in known)]
     refused: list[str] = []
@@ -322,30 +183,9 @@ def main(arguments: list[str] | None = None) -> int:
             records = [done.get(f.id) or kept[f.id] for f in FAULTS if f.id in done or f.id in known]
             stored = {"made": made(records), "faults": records}
             write(ROOT / "results" / "mutants.json", json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
-    if not options.ids:
-        write_status(book)
     caught = sum(r["caught"] for r in done.values())
     print(f"{caught} of {len(done)} faults caught in {time.perf_counter() - start:.0f} s.")
     return 0 if not refused and all(r["caught"] or r["reason"] for r in done.values()) else 1
-
-
-def same(fault: Fault, stored: dict[str, Any], root: Path = ROOT) -> bool:
-    """Tell whether a stored record is of this very fault, and the test that caught it still the same."""
-    try:
-        now = record(fault, root)
-    except MutantError:
-        return False
-    return (now | {"test": test_hash(stored["by"], root)}).items() <= stored.items()
-
-
-def made(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Say by what the records were made."""
-    return {
-        "command": "scripts/faults/plant.py",
-        "commit": commit(),
-        "seconds": round(sum(r["seconds"] for r in records)),
-        "versions": {"python": platform.python_version(), **{n: version(n) for n in ("jax", "numpy", "pytest")}},
-    }
 
 
 if __name__ == "__main__":

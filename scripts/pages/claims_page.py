@@ -38,7 +38,7 @@ STANDING = {
 }
 MARKED = re.compile(r"(<!-- claims -->\n)(.*?)(<!-- end of claims -->)", re.S)
 HEAD = """\
-% Written by scripts/pages/claims_page.py from claims.yml: edit that file, then run `make reproduce`.
+% Written by scripts.pages.claims_page from claims.yml: edit that file, then run `make reproduce`.
 
 # The claims and where they stand
 
@@ -106,7 +106,7 @@ def state(ledger: Mapping[str, Claim]) -> str:
     counts = Counter(claim.status for claim in ledger.values())
     legend = ", ".join(f"{{{badge}}}`{counts[s]} {s}`" for s, (badge, _) in STATUS.items() if counts[s])
     lines = [
-        f"% Written by scripts/pages/claims_page.py from claims.yml.\n\n{legend}\n\n| part | its claims |\n|---|---|\n"
+        f"% Written by scripts.pages.claims_page from claims.yml.\n\n{legend}\n\n| part | its claims |\n|---|---|\n"
     ]
     for title, claims in groupby(ledger.values(), key=lambda claim: claim.part):
         badges = (f"{{{STATUS[c.status][0].replace('bdg', 'bdg-ref')}}}`{c.id} <claim-page-{c.id}>`" for c in claims)
@@ -144,7 +144,7 @@ def main(argv: list[str] | None = None) -> int:
     for target, text in old.items():
         name = target.relative_to(args.root).as_posix()
         if args.check:
-            print(f"{name} is not what claims.yml says: run scripts/pages/claims_page.py.", file=sys.stderr)
+            print(f"{name} is not what claims.yml says: run `python -m scripts.pages.claims_page`.", file=sys.stderr)
         else:
             write(target, text)
     return int(bool(old) and args.check)

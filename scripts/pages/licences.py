@@ -21,8 +21,8 @@ ALLOWED = re.compile(
 ELSEWHERE = {"appnope": "BSD-2-Clause", "cffi": "MIT", "colorama": "BSD-3-Clause", "pycparser": "BSD-3-Clause"}
 HEAD = """# What the book is built with
 
-Written by `scripts/pages/licences.py` from `requirements.lock` and from what each package declares. None of it is part of
-this repository: `make venv` fetches it, each file with its checksum.
+Written by `python -m scripts.pages.licences` from `requirements.lock` and from what each package declares. None of it
+is part of this repository: `make venv` fetches it, each file with its checksum.
 
 | Package | Version | Licence |
 | :-- | :-- | :-- |

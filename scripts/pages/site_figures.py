@@ -173,7 +173,7 @@ def main(argv: list[str] | None = None) -> int:
     found = stale()
     if parser.parse_args(argv).check:
         if found:
-            print(f"{', '.join(found)}: not what results/ says, run scripts/pages/site_figures.py.", file=sys.stderr)
+            print(f"{', '.join(found)}: stale, run `python -m scripts.pages.site_figures`.", file=sys.stderr)
         return int(bool(found))
     for name, figure in FIGURES.items():
         path, kept = ROOT / "book" / "_static" / name, figure.kept(ROOT)

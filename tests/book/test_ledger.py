@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from bnlib import claims
-from scripts.chapters.run_notebooks import VERDICT
+from scripts.chapters.notebook import VERDICT
 from scripts.pages import claims_page
 from verdict_lines import parse_verdict
 
@@ -223,7 +223,7 @@ def check_verdicts(root):
 def check_page(root):
     for page, expected in claims_page.pages(ledger_of(root), root).items():
         if not page.exists() or page.read_text(encoding="utf-8") != expected:
-            yield f"{page.relative_to(root)} is not what claims.yml says: run scripts/pages/claims_page.py"
+            yield f"{page.relative_to(root)} is not what claims.yml says: run `python -m scripts.pages.claims_page`"
 
 
 CHECKS = [
@@ -260,10 +260,11 @@ class Book:
         self.root = root
         for folder in ("notebooks", "book", "tests"):
             (root / folder).mkdir()
-        self.md = root / "notebooks" / "02_costs.md"
+        self.md = root / "notebooks" / "costs.md"
         self.md.write_text("# What a network costs\n\n(proof-balance)=\n\n(claim-balance)=\n## Balance\n")
         self.verdicts(LINE)
-        self.test = root / "tests" / "test_costs.py"
+        self.test = root / "tests" / "library" / "theory" / "test_costs.py"
+        self.test.parent.mkdir(parents=True)
         self.test.write_text("class TestBalance:\n    def test_identity(self):\n        pass\n")
         self.records = [
             {
@@ -273,7 +274,7 @@ class Book:
                 "kind": "theorem",
                 "standing": ["proved-here"],
                 "statement": "Every hidden neuron has incoming and outgoing weights of the same norm.",
-                "proved": "notebooks/02_costs.md#proof-balance",
+                "proved": "notebooks/costs.md#proof-balance",
                 "test": "The identity on random networks.",
                 "settings": "float64",
                 "checks": {
@@ -284,7 +285,7 @@ class Book:
                     }
                 },
                 "tier": "quick",
-                "chapter": "notebooks/02_costs.md#claim-balance",
+                "chapter": "notebooks/costs.md#claim-balance",
                 "tests": ["tests/library/theory/test_costs.py::TestBalance::test_identity"],
                 "status": "certified",
                 "deviation": None,
@@ -321,7 +322,7 @@ class Book:
         if page:
             claims_page.main(["--root", str(self.root)])
 
-    def verdicts(self, *lines, name="02_costs"):
+    def verdicts(self, *lines, name="costs"):
         output = nbformat.v4.new_output("stream", name="stdout", text="\n".join(lines) + "\n")
         cell = nbformat.v4.new_code_cell("bn.check(...)", outputs=[output], execution_count=1)
         path = self.root / "notebooks" / f"{name}.ipynb"
@@ -369,13 +370,13 @@ FAULTS = [
     (check_ids, lambda b: b.change(1, id="balance", page=False), "balance has more than one record"),
     (
         check_chapters,
-        lambda b: b.change(chapter="notebooks/02_costs.md#claim-x"),
+        lambda b: b.change(chapter="notebooks/costs.md#claim-x"),
         "must end in #claim-balance",
     ),
     (
         check_chapters,
-        lambda b: b.change(chapter="notebooks/03_x.md#claim-balance"),
-        "03_x.md must have exactly",
+        lambda b: b.change(chapter="notebooks/x.md#claim-balance"),
+        "x.md must have exactly",
     ),
     (
         check_chapters,
@@ -387,21 +388,21 @@ FAULTS = [
     (check_anchors, lambda b: b.replace("claim-balance", "claim-balanced", b.md), "which no record"),
     (
         check_anchors,
-        lambda b: b.change(chapter="notebooks/03_x.md#claim-balance"),
-        "points to notebooks/03_x",
+        lambda b: b.change(chapter="notebooks/x.md#claim-balance"),
+        "points to notebooks/x",
     ),
-    (check_tests, lambda b: b.change(tests=["tests/test_x.py::test_y"]), "there is no tests/test_x.py"),
+    (check_tests, lambda b: b.change(tests=["tests/library/test_x.py::test_y"]), "there is no tests/library/test_x.py"),
     (check_tests, lambda b: b.replace("test_identity", "test_other", b.test), "has no such test"),
     (check_tests, lambda b: b.change(tests=["tests/library/theory/test_costs.py::TestBalance"]), "has no such test"),
     (check_tests, lambda b: b.change(tests=[]), "balance has no test"),
     (check_verdicts, lambda b: b.verdicts("no verdict"), "is stored 0 times"),
     (check_verdicts, lambda b: b.verdicts(LINE, LINE), "is stored 2 times"),
-    (check_verdicts, lambda b: b.verdicts(LINE, name="03_x"), "is stored 2 times: 02_costs, 03_x"),
+    (check_verdicts, lambda b: b.verdicts(LINE, name="x"), "is stored 2 times: costs, x"),
     (check_verdicts, lambda b: b.verdicts(LINE.replace("3.1e-13", "3.1e-3")), "its numbers earn 'not repr"),
     (check_verdicts, lambda b: b.verdicts(LINE.replace("3.1e-13", "nan")), "its numbers earn 'not repr"),
     (check_verdicts, lambda b: b.verdicts(LINE.replace("holds", "partly")), "its numbers earn 'holds"),
     (check_verdicts, lambda b: b.verdicts(LINE.replace("1e-10", "1e-9")), "its numbers earn 'holds"),
-    (check_verdicts, lambda b: b.verdicts(LINE.replace("3.1e-13", "2.1e-13")), "not what 02_costs stores"),
+    (check_verdicts, lambda b: b.verdicts(LINE.replace("3.1e-13", "2.1e-13")), "not what costs stores"),
     (check_verdicts, lambda b: b.verdicts(LINE, LINE.replace("balance", "blance")), "is not in the ledger"),
     (check_verdicts, lambda b: b.verdicts(LINE.replace("3.1e-13", "x")), "needs one number"),
     (
@@ -442,7 +443,7 @@ BROKEN = [
     ({"test": 1}, "1 is not of type 'string'"),
     ({"settings": None}, "None is not of type 'string'"),
     ({"tier": "slow"}, "'slow' is not one of"),
-    ({"chapter": "02_costs"}, "does not match"),
+    ({"chapter": "costs"}, "does not match"),
     ({"tests": None}, "None is not of type 'array'"),
     ({"tests": "tests/library/theory/test_costs.py::test_identity"}, "is not of type 'array'"),
     ({"tests": [None]}, "None is not of type 'string'"),
@@ -544,15 +545,15 @@ def test_every_check_has_a_fault():
 
 
 def test_a_verdict_in_another_chapter_is_found(book):
-    (book.root / "notebooks" / "02_costs.ipynb").rename(book.root / "notebooks" / "03_x.ipynb")
-    assert "the verdict of balance is stored in 03_x, not in its chapter" in list(check_verdicts(book.root))
+    (book.root / "notebooks" / "costs.ipynb").rename(book.root / "notebooks" / "x.ipynb")
+    assert "the verdict of balance is stored in x, not in its chapter" in list(check_verdicts(book.root))
 
 
 def test_the_page_says_what_the_ledger_says(book):
     text = (book.root / "book" / "claims.md").read_text(encoding="utf-8")
     assert "(claim-page-balance)=\n`balance` {bdg-success}`certified`\n" in text
     assert ": Chapter: {ref}`What a network costs <claim-balance>`\n" in text
-    assert "run_notebooks.py --all notebooks/02_costs.ipynb`" in text
+    assert "-m scripts.chapters.run_notebooks --all notebooks/costs.ipynb`" in text
     assert ": Measured: 3.1e-13, 20 nets\n" in text
     assert "| {bdg-success}`certified` | 1 |" in text
     assert "| {bdg-muted}`open` | 1 |" in text
@@ -566,7 +567,7 @@ def test_the_page_tool_checks_and_writes(book, capsys):
     page.write_text("old")
     assert claims_page.main(["--check", *arguments]) == 1
     assert page.read_text() == "old"
-    assert "run scripts/pages/claims_page.py" in capsys.readouterr().err
+    assert "run `python -m scripts.pages.claims_page`" in capsys.readouterr().err
     assert claims_page.main(arguments) == 0
     assert claims_page.main(["--check", *arguments]) == 0
     assert sorted(p.name for p in page.parent.iterdir()) == ["_includes", "claims.md"]

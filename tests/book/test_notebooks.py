@@ -21,8 +21,9 @@ from notebook_checks import (
     check_timing,
     check_verdicts,
 )
+from scripts.chapters.book import Book
 from scripts.chapters.freshness import outputs_hash
-from scripts.chapters.run_notebooks import Book, check_chapter
+from scripts.chapters.run_notebooks import check_chapter
 
 BOOK = Book(ROOT)
 CHAPTERS = BOOK.chapters

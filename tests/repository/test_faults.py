@@ -14,21 +14,19 @@ import nbformat
 import pytest
 import yaml
 
-from notebook_checks import ROOT
 from scripts.atomic import write
 from scripts.chapters import run_notebooks
-from small_book import LEDGER, chapter
-
-SCRIPTS = str(ROOT / "scripts")
+from scripts.chapters.freshness import outputs_hash
+from scripts.chapters.notebook import measurements
+from small_book import LEDGER, add
 
 # Kills while results are written.
 
 WRITER = """
 import json, sys
-sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from scripts.atomic import write
-path, number = Path(sys.argv[2]), 0
+path, number = Path(sys.argv[1]), 0
 while True:
     number += 1
     write(path, json.dumps({"number": number, "values": [number] * 20000}))
@@ -49,7 +47,7 @@ def test_kills_while_writing_leave_a_whole_file(tmp_path):
     write(path, json.dumps({"number": 0, "values": [0] * 20000}))
     last = 0
     for _ in range(45):
-        printed = kill_after([sys.executable, "-c", WRITER, SCRIPTS, str(path)], 0.15 + 0.1 * rng.random())
+        printed = kill_after([sys.executable, "-c", WRITER, str(path)], 0.15 + 0.1 * rng.random())
         content = json.loads(path.read_text())
         assert content["values"] == [content["number"]] * 20000
         # What was announced as written is there, or one more.
@@ -64,14 +62,14 @@ def test_kills_while_writing_leave_a_whole_file(tmp_path):
 
 # Kills while chapters run.
 
-RUNNER = "import sys; sys.path.insert(0, sys.argv[1]); import run_notebooks; from pathlib import Path; "
-RUNNER += "sys.exit(run_notebooks.main(sys.argv[3:], Path(sys.argv[2])))"
+RUNNER = "import sys; from pathlib import Path; from scripts.chapters import run_notebooks; "
+RUNNER += "sys.exit(run_notebooks.main(sys.argv[2:], Path(sys.argv[1])))"
 VERDICT = "holds  {}-law: slope is 2.0 +/- 0.1  [measured {}]"
 BOTH = LEDGER.replace("open", "reproduced")
 
 
 def runner(root, *arguments):
-    return [sys.executable, "-c", RUNNER, SCRIPTS, str(root), *arguments]
+    return [sys.executable, "-c", RUNNER, str(root), *arguments]
 
 
 def sound(root):
@@ -79,16 +77,15 @@ def sound(root):
     ledger = {r["id"]: r["measured"] for r in yaml.safe_load((root / "claims.yml").read_text())["claims"]}
     for path in (root / "notebooks").glob("*.ipynb"):
         notebook = nbformat.read(path, as_version=4)
-        assert notebook.metadata["bnlib"]["outputs"] == run_notebooks.outputs_hash(notebook)
-        for claim, measured in run_notebooks.measurements(notebook).items():
+        assert notebook.metadata["bnlib"]["outputs"] == outputs_hash(notebook)
+        for claim, measured in measurements(notebook).items():
             assert ledger[claim] == measured
     runtimes = root / "results" / "runtimes.json"
     assert not runtimes.exists() or json.loads(runtimes.read_text())
 
 
 def test_kills_while_a_chapter_runs_lose_nothing(book):
-    path, rng = book.root / "notebooks" / "01_a.md", random.Random(1)
-    path.write_text(chapter("x = 1", f'print("{VERDICT.format("a", 1.98)}")'))
+    path, rng = add(book, "a_law", "x = 1", f'print("{VERDICT.format("a", 1.98)}")'), random.Random(1)
     for _ in range(8):
         kill_after(runner(book.root), 0.3 + 4 * rng.random(), stderr=subprocess.DEVNULL)
         sound(book.root)
@@ -103,17 +100,12 @@ def test_kills_while_a_chapter_runs_lose_nothing(book):
 
 def test_two_runs_at_once_lose_no_measurement(book):
     book.ledger.write_text(BOTH)
-    for name in "ab":
-        path = book.root / "notebooks" / f"0{'ab'.index(name) + 1}_{name}.md"
-        path.write_text(chapter("x = 1", f'print("{VERDICT.format(name, 1.9)}")'))
-    runs = [
-        subprocess.Popen(runner(book.root, str(path)), stdout=subprocess.DEVNULL)
-        for path in sorted((book.root / "notebooks").glob("*.md"))
-    ]
+    paths = [add(book, f"{name}_law", "x = 1", f'print("{VERDICT.format(name, 1.9)}")') for name in "ab"]
+    runs = [subprocess.Popen(runner(book.root, str(path)), stdout=subprocess.DEVNULL) for path in paths]
     assert [run.wait(120) for run in runs] == [0, 0]
     sound(book.root)
     assert [r["measured"] for r in yaml.safe_load(book.ledger.read_text())["claims"]] == ["1.9", "1.9"]
-    assert json.loads(book.runtimes.read_text()).keys() == {"01_a", "02_b"}
+    assert book.runtimes.keys() == {"a_law", "b_law"}
 
 
 def test_what_one_run_reads_no_other_changes_before_it_writes(book):
@@ -121,13 +113,15 @@ def test_what_one_run_reads_no_other_changes_before_it_writes(book):
     many = "claims:\n" + "".join(f'  - id: c{i}\n    measured: ""\n' for i in range(40))
     book.ledger.write_text(many)
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import run_notebooks as r; from pathlib import Path\n"
-        "book = r.Book(Path(sys.argv[2]))\n"
-        "for i in range(int(sys.argv[3]), 40, 2):\n"
-        "    with r.alone(book):\n"
-        "        r.record_measurements(book.ledger, {f'c{i}': 'done'})\n"
+        "import sys; from pathlib import Path\n"
+        "from scripts.chapters.book import Book, alone\n"
+        "from scripts.chapters.run_notebooks import record_measurements\n"
+        "book = Book(Path(sys.argv[1]))\n"
+        "for i in range(int(sys.argv[2]), 40, 2):\n"
+        "    with alone(book):\n"
+        "        record_measurements(book.ledger, {f'c{i}': 'done'})\n"
     )
-    command = [sys.executable, "-c", code, SCRIPTS, str(book.root)]
+    command = [sys.executable, "-c", code, str(book.root)]
     runs = [subprocess.Popen([*command, str(start)]) for start in (0, 1)]
     assert [run.wait(120) for run in runs] == [0, 0]
     assert {r["measured"] for r in yaml.safe_load(book.ledger.read_text())["claims"]} == {"done"}
@@ -179,21 +173,19 @@ def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path, monkeypatch, tr
 
 @pytest.mark.parametrize(("trouble", "words"), [(full, "No space left"), (read_only, "Permission denied")])
 def test_a_run_that_cannot_store_is_one_sentence(book, monkeypatch, capsys, trouble, words):
-    path = book.root / "notebooks" / "01_a.md"
-    path.write_text(chapter("x = 1", f'print("{VERDICT.format("a", 1.98)}")'))
+    add(book, "a_law", "x = 1", f'print("{VERDICT.format("a", 1.98)}")')
     monkeypatch.setattr(run_notebooks, "execute", lambda *_: None)
     before = {p: p.read_bytes() for p in book.root.rglob("*") if p.is_file()}
     trouble(monkeypatch)
     assert run_notebooks.main([], book.root) == 1
-    assert re.fullmatch(rf"01_a: .*{words}.*\.\n", capsys.readouterr().err)
+    assert re.fullmatch(rf"a_law: .*{words}.*\.\n", capsys.readouterr().err)
     assert {p: p.read_bytes() for p in book.root.rglob("*") if p.is_file()} == before
 
 
 @pytest.mark.parametrize("jump", [-1e9, 1e9])
 def test_clocks_decide_nothing(book, monkeypatch, jump):
     """What is stale depends on contents, and running times on a clock that cannot be set."""
-    path = book.root / "notebooks" / "01_a.md"
-    path.write_text(chapter("x = 1"))
+    add(book, "a_law", "x = 1")
     wall = time.time()
     monkeypatch.setattr(time, "time", lambda: wall + jump)
 
@@ -204,7 +196,7 @@ def test_clocks_decide_nothing(book, monkeypatch, jump):
 
     monkeypatch.setattr(run_notebooks, "execute", execute)
     assert run_notebooks.main([], book.root) == 0
-    assert 0 <= json.loads(book.runtimes.read_text())["01_a"]["seconds"] < 60
+    assert 0 <= book.runtimes["a_law"]["seconds"] < 60
     for shift, file in enumerate(sorted(book.root.rglob("*"))):
         os.utime(file, (wall + jump * (-1) ** shift, wall - jump * (-1) ** shift))
     assert run_notebooks.main(["--check"], book.root) == 0

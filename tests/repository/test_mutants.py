@@ -5,10 +5,12 @@ import json
 import pytest
 
 from notebook_checks import ROOT
-from scripts.chapters.run_notebooks import Book
-from scripts.faults import plant as mutants
+from scripts.chapters.book import Book
 from scripts.faults.catalogue import FAULTS
-from scripts.faults.plant import Fault, MutantError, swap
+from scripts.faults.fault import Fault, MutantError, mutated, planted, swap
+from scripts.faults.plant import run
+from scripts.faults.records import same
+from scripts.pages.status_page import faults_table
 
 BY_ID = {fault.id: fault for fault in FAULTS}
 STORED = {record["id"]: record for record in Book(ROOT).faults}
@@ -35,24 +37,24 @@ def test_there_are_faults_of_every_kind():
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
 def test_every_fault_finds_its_place(fault):
-    mutants.mutated(fault, ROOT)
+    mutated(fault, ROOT)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
 def test_every_fault_is_stored_and_caught_or_has_its_reason(fault):
-    assert fault.id in STORED, "scripts/faults/plant.py --new plants it"
+    assert fault.id in STORED, "`make mutants NEW=1` plants it"
     stored = STORED[fault.id]
-    assert mutants.same(fault, stored), "it has changed: scripts/faults/plant.py --new plants it again"
+    assert same(fault, stored), "it has changed: `make mutants NEW=1` plants it again"
     assert stored["caught"] != bool(fault.reason)
 
 
 def test_nothing_is_stored_of_faults_that_are_gone():
-    assert list(STORED) == list(BY_ID)
+    assert STORED.keys() == BY_ID.keys()
 
 
 def test_a_few_faults_are_caught_now():
     assert {BY_ID[name].kind for name in SMALL} == {fault.kind for fault in FAULTS}
-    for record in mutants.run([BY_ID[name] for name in SMALL]):
+    for record in run([BY_ID[name] for name in SMALL]):
         assert record["caught"], record["id"]
 
 
@@ -81,33 +83,33 @@ def fault(old, new, *, checks=("tests/test_it.py",), reason=""):
 def test_faults_are_told_apart_and_leave_the_checkout_alone(checkout):
     before = {path: path.read_bytes() for path in checkout.rglob("*.py")}
     faults = [fault("2 * x", "3 * x"), fault("2 * x", "x * 2"), fault("2 * x", "x +")]
-    records = list(mutants.run(faults, checkout, preload=["pytest"]))
+    records = list(run(faults, checkout, preload=["pytest"]))
     assert [record["caught"] for record in records] == [True, False, True]
     assert records[0]["by"] == "tests/test_it.py::test_double"
     assert {path: path.read_bytes() for path in checkout.rglob("*.py")} == before
-    assert "| all | 3 | 2 |" in mutants.table(records)
-    assert "Not caught:\n\n- A fault: " in mutants.table(records)
+    assert "| all | 3 | 2 |" in faults_table(records)
+    assert "Not caught:\n\n- A fault: " in faults_table(records)
 
 
 def test_a_record_is_of_one_edit_and_of_the_test_that_caught_it(checkout):
-    (stored,) = mutants.run([fault("2 * x", "3 * x")], checkout, preload=["pytest"])
+    (stored,) = run([fault("2 * x", "3 * x")], checkout, preload=["pytest"])
     library, test = checkout / "bnlib" / "__init__.py", checkout / "tests" / "test_it.py"
-    assert mutants.same(fault("2 * x", "3 * x"), stored, checkout)
-    assert not mutants.same(fault("2 * x", "4 * x"), stored, checkout)
+    assert same(fault("2 * x", "3 * x"), stored, checkout)
+    assert not same(fault("2 * x", "4 * x"), stored, checkout)
     library.write_text(library.read_text() + "\n\ndef half(x):\n    return x / 2\n")
     test.write_text(test.read_text() + "\ndef test_half():\n    assert bnlib.half(2) == 1\n")
-    assert mutants.same(fault("2 * x", "3 * x"), stored, checkout)  # neither is of this fault
+    assert same(fault("2 * x", "3 * x"), stored, checkout)  # neither is of this fault
     before = test.read_text()
     for after in (before.replace("double(2) == 4", "double(2) > 0"), before.replace("test_double", "test_twice"), ""):
         test.write_text(after)
-        assert not mutants.same(fault("2 * x", "3 * x"), stored, checkout)
+        assert not same(fault("2 * x", "3 * x"), stored, checkout)
     test.write_text(before)
     library.write_text(library.read_text().replace("2 * x", "x + x"))
-    assert not mutants.same(fault("2 * x", "3 * x"), stored, checkout)  # it finds no place
+    assert not same(fault("2 * x", "3 * x"), stored, checkout)  # it finds no place
 
 
 @pytest.mark.parametrize(
-    ("planted", "message"),
+    ("wrong", "message"),
     [
         (fault("4 * x", "3 * x"), "is there 0 times, not once"),
         (fault("2 * x", "2 * x"), "changes nothing"),
@@ -115,19 +117,19 @@ def test_a_record_is_of_one_edit_and_of_the_test_that_caught_it(checkout):
         (fault("2 * x", "3 * x", checks=["tests/no_such_file.py"]), "status 4"),
     ],
 )
-def test_what_is_no_planted_fault_is_refused(checkout, planted, message):
+def test_what_is_no_planted_fault_is_refused(checkout, wrong, message):
     with pytest.raises(MutantError, match=message):
-        list(mutants.run([planted], checkout, preload=["pytest"]))
+        list(run([wrong], checkout, preload=["pytest"]))
 
 
 def test_tests_that_fail_by_themselves_are_no_catch(checkout):
     (checkout / "tests" / "test_it.py").write_text("def test_it():\n    assert False\n")
     with pytest.raises(MutantError, match="test_it fails without any fault"):
-        list(mutants.run([fault("2 * x", "3 * x")], checkout, preload=["pytest"]))
+        list(run([fault("2 * x", "3 * x")], checkout, preload=["pytest"]))
 
 
 def test_texts_come_back_after_a_fault(checkout):
-    with mutants.planted(mutants.mutated(fault("2 * x", "3 * x"), checkout), checkout):
+    with planted(mutated(fault("2 * x", "3 * x"), checkout), checkout):
         assert "3 * x" in (checkout / "bnlib" / "__init__.py").read_text()
     assert "2 * x" in (checkout / "bnlib" / "__init__.py").read_text()
 

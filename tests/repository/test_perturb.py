@@ -7,7 +7,9 @@ import nbformat
 import numpy as np
 import pytest
 
-from scripts.chapters import comparison, machines, perturb, rerun, run_notebooks, spreads
+from scripts.chapters import comparison, machines, perturb, rerun, spreads
+from scripts.chapters.notebook import measurements
+from scripts.pages.status_page import rooms_table
 from small_book import BAD, GOOD, sample
 
 
@@ -25,7 +27,7 @@ def test_chapters_on_other_machines_are_compared_as_nbval_does(tmp_path):
     wrong = [*range(len(GOOD), len(GOOD) + len(BAD)), len(GOOD) + len(BAD) + 1]
     assert run.differing == wrong
     assert len(comparison.compared(run.stored)) == len(GOOD) + len(BAD) + 3
-    assert run_notebooks.measurements(run.now) == {"a": "1", "a-law": "1.9"}
+    assert measurements(run.now) == {"a": "1", "a-law": "1.9"}
     assert "--- Cell 5, stored\nrank 2\n--- now\nrank 3\n" in run.shown()
     assert "KeyError: 'no'" in run.shown()
     assert run.trouble == ""
@@ -64,21 +66,21 @@ def test_the_room_of_a_check_is_counted_in_spreads():
     claim = checks(close=(-math.inf, 1.0), far=(0.0, math.inf), still=(2.0, 2.0))
     claim.measured = "0.9, 5, 2, 3 seeds"
     shown = ("0.8, 5.1, 2, 3 seeds", "1, 4.9, 2, 3 seeds", "0.9, 5, 2, 3 seeds")
-    stored = {f"m{i}": {"01_x": machines.entry("c1", 3, [], {"a-law": text})} for i, text in enumerate(shown)}
-    stored["old"] = {"01_x": machines.entry("c0", 3, [], {"a-law": "100, 100, 100"})}
-    close, far, still = spreads.rooms(stored, {"01_x": "c1"}, {"a-law": claim})
+    stored = {f"m{i}": {"x_law": machines.entry("c1", 3, [], {"a-law": text})} for i, text in enumerate(shown)}
+    stored["old"] = {"x_law": machines.entry("c0", 3, [], {"a-law": "100, 100, 100"})}
+    close, far, still = spreads.rooms(stored, {"x_law": "c1"}, {"a-law": claim})
     assert close.room == pytest.approx(0.1 / np.std([0.8, 1.0, 0.9, 0.9], ddof=1))
     assert (close.bound, far.bound, still.bound) == (1.0, 0.0, 2.0)
     assert far.room == pytest.approx(5 / np.std([5.1, 4.9, 5, 5], ddof=1))
     assert still.room == math.inf
-    page = spreads.table([close, far, still])
+    page = rooms_table([close, far, still])
     assert "3 checks were measured; 2 have room, these have not:" in page
     assert "| `a-law` | close | 0.9 | 1 | 1.2 |" in page
     assert "| far |" not in page
-    assert spreads.table([far]).endswith("1 checks were measured; 1 have room.\n")
-    assert spreads.table([]) == ""
+    assert rooms_table([far]).endswith("1 checks were measured; 1 have room.\n")
+    assert rooms_table([]) == ""
     # What is not finite on one machine has no room.
-    stored["m0"]["01_x"]["measured"]["a-law"] = "inf, 5, 2"
-    assert spreads.rooms(stored, {"01_x": "c1"}, {"a-law": claim})[0].room == 0
+    stored["m0"]["x_law"]["measured"]["a-law"] = "inf, 5, 2"
+    assert spreads.rooms(stored, {"x_law": "c1"}, {"a-law": claim})[0].room == 0
     # Two machines say nothing of a spread.
-    assert spreads.rooms({"m0": stored["m0"], "m1": stored["m1"]}, {"01_x": "c1"}, {"a-law": claim}) == []
+    assert spreads.rooms({"m0": stored["m0"], "m1": stored["m1"]}, {"x_law": "c1"}, {"a-law": claim}) == []

@@ -10,8 +10,14 @@ import yaml
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from notebook_checks import ROOT
+from scripts.atomic import write
 from scripts.chapters import freshness, run_notebooks
-from small_book import BAD, GOOD, LEDGER, chapter, sample
+from scripts.chapters.notebook import notebook_text, read_source, source_text
+from scripts.pages import status_page
+from small_book import BAD, GOOD, LEDGER, MODULES, add, chapter, sample
+
+ALL = {name.replace("/", ".").removesuffix(".__init__") for name in MODULES} - {"__init__"}
+ROOM = {"room", "room.deep", "room.shallow"}
 
 
 def reach(book, *cells):
@@ -32,9 +38,29 @@ def reach(book, *cells):
         ("import bnlib as bn\nbn.draw()", {"d", "b"}),
         ("import bnlib as bn\nbn.TITLE, bn.__version__", set()),
         ("%pip install bnlib\nprint('bnlib')", set()),
-        ("import bnlib as bn\nbn.nowhere", {"a", "b", "c", "d"}),
-        ("import bnlib as bn\ngetattr(bn, 'f' + 'it')", {"a", "b", "c", "d"}),
-        ("from bnlib import *", {"a", "b", "c", "d"}),
+        ("import bnlib as bn\nbn.nowhere", ALL),
+        ("import bnlib as bn\ngetattr(bn, 'f' + 'it')", ALL),
+        ("from bnlib import *", ALL),
+        # Of a room, what is named counts, and not the rest of it.
+        ("from bnlib import sink", {"room.deep", "c"}),
+        ("from bnlib.room import sink", {"room.deep", "c"}),
+        ("from bnlib.room import swim as s", {"room.shallow"}),
+        ("from bnlib.room import deep", {"room.deep", "c"}),
+        ("from bnlib.room.shallow import swim", {"room.shallow"}),
+        ("import bnlib.room.shallow", {"room.shallow"}),
+        ("import bnlib.room.shallow\nbnlib.room.shallow.swim(bnlib.b.rank(0))", {"room.shallow", "b"}),
+        ("import bnlib.room as r\nr.swim(1)", {"room.shallow"}),
+        ("import bnlib.room.shallow as s\ns.swim(1)", {"room.shallow"}),
+        ("import bnlib as bn\nbn.room.sink(1)", {"room.deep", "c"}),
+        ("import bnlib as bn\nbn.room.shallow.swim(1)", {"room.shallow"}),
+        ("from bnlib import room\nroom.swim(1)", {"room.shallow"}),
+        ("from bnlib import passed\npassed.swim(1)", {"passed", "room.shallow"}),
+        ("import bnlib as bn\nbn.passed.swim(1)", {"passed", "room.shallow"}),
+        # Where a room is handed around, or lacks the name, all of it counts, or all that there is.
+        ("from bnlib import room\ngetattr(room, 'swim')", ROOM | {"c"}),
+        ("import bnlib as bn\nprint(bn.room)", ROOM | {"c"}),
+        ("from bnlib.room import *", ALL),
+        ("from bnlib.room import nowhere", ALL),
     ],
 )
 def test_reach(book, code, modules):
@@ -52,42 +78,63 @@ def stale(book):
 
 def store(book, path):
     """Store a chapter as if it had been run."""
-    notebook = run_notebooks.read_source(path, book.root)
+    notebook = read_source(path, book.root)
     stamp = freshness.stamp(notebook, book.library, book.lock, book.manifests)
     for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
         cell.execution_count = number
         cell.outputs = [new_output("stream", name="stdout", text=f"output {number}\n")]
     notebook.metadata["bnlib"] = {**stamp, "outputs": freshness.outputs_hash(notebook)}
-    path.write_text(run_notebooks.source_text(notebook))
-    path.with_suffix(".ipynb").write_text(run_notebooks.notebook_text(notebook))
+    path.write_text(source_text(notebook))
+    path.with_suffix(".ipynb").write_text(notebook_text(notebook))
+
+
+CODE = {
+    "d_law": "bn.draw()",
+    "a_law": "bn.fit(1)",
+    "b_law": "bn.rank_of(1)",
+    "deep_law": "bn.sink(1)",
+    "shallow_law": "bn.passed.swim(1)",
+}
 
 
 @pytest.fixture
 def stored(book):
-    """Three fresh chapters: one reaches a and c, one only b, one d and through it b."""
-    for name, code in {"01_a": "bn.fit(1)", "02_b": "bn.rank_of(1)", "03_d": "bn.draw()"}.items():
-        path = book.root / "notebooks" / f"{name}.md"
-        path.write_text(chapter("import bnlib as bn", code))
-        store(book, path)
+    """Fresh chapters: one reaches a and c, one only b, one d and through it b, two a module each of the room."""
+    for name, code in CODE.items():
+        store(book, add(book, name, "import bnlib as bn", code))
     assert stale(book) == {}
     return book
 
 
 @pytest.mark.parametrize(
     ("module", "chapters"),
-    [("a", {"01_a"}), ("b", {"02_b", "03_d"}), ("c", {"01_a"}), ("d", {"03_d"}), ("__init__", set())],
+    [
+        ("a", {"a_law"}),
+        ("b", {"b_law", "d_law"}),
+        ("c", {"a_law", "deep_law"}),
+        ("d", {"d_law"}),
+        ("__init__", set()),
+        ("room/deep", {"deep_law"}),
+        ("room/shallow", {"shallow_law"}),
+        ("room/__init__", set()),
+    ],
 )
 def test_code_change_makes_stale_exactly_the_chapters_that_reach_it(stored, module, chapters):
     path = stored.root / "bnlib" / f"{module}.py"
     path.write_text(path.read_text() + "\nNEW = 1\n")
     assert stale(stored).keys() == chapters
-    assert all(f"the library changed in {module}" in reasons for reasons in stale(stored).values())
+    assert all(reasons == [f"the library changed in {module.replace('/', '.')}"] for reasons in stale(stored).values())
+
+
+def test_a_name_that_a_room_takes_from_elsewhere_makes_stale_who_uses_it(stored):
+    edit(stored.root / "bnlib" / "room" / "__init__.py", "from .deep import sink", "from .shallow import swim as sink")
+    assert stale(stored).keys() == {"deep_law"}
 
 
 def test_number_changed_in_a_module(stored):
     path = stored.root / "bnlib" / "a.py"
     path.write_text(path.read_text().replace("1.0", "1.5"))
-    assert stale(stored).keys() == {"01_a"}
+    assert stale(stored).keys() == {"a_law"}
 
 
 def test_prose_changes_make_nothing_stale(stored):
@@ -98,7 +145,7 @@ def test_prose_changes_make_nothing_stale(stored):
 
 def test_data_file_counts_for_the_module_that_names_it(stored):
     (stored.root / "bnlib" / "book.mplstyle").write_text("lines.linewidth: 2\n")
-    assert stale(stored).keys() == {"03_d"}
+    assert stale(stored).keys() == {"d_law"}
 
 
 def test_results_count_for_the_chapter_that_loads_them(stored):
@@ -108,21 +155,20 @@ def test_results_count_for_the_chapter_that_loads_them(stored):
         manifest = {"sha256": checksum, "planned": 2, "stored": 1, "seeds": [0], "runs": []}
         path.write_text(json.dumps({"manifest": manifest, "records": []}))
 
-    path = stored.root / "notebooks" / "04_r.md"
-    path.write_text(chapter("import bnlib as bn", 'r = bn.fit.load("a-law")'))
+    path = add(stored, "r_law", "import bnlib as bn", 'r = bn.fit.load("a-law")')
     store_results("a-law", "1")
     store(stored, path)
     assert stale(stored) == {}
     store_results("b-law", "2")
     assert stale(stored) == {}
     store_results("a-law", "2")
-    assert stale(stored) == {"04_r": ["the results of a-law changed"]}
-    assert "| `a-law` | 1 of 2 | 1 |" in run_notebooks.status_page({}, stored.manifests)
+    assert stale(stored) == {"r_law": ["the results of a-law changed"]}
+    assert "| `a-law` | 1 of 2 | 1 |" in status_page.page(stored)
 
 
 def test_locked_version_makes_every_chapter_stale(stored):
     stored.lock.write_text(stored.lock.read_text().replace("jax==1.0", "jax==1.1"))
-    assert stale(stored) == {name: ["jax went from 1.0 to 1.1"] for name in ("01_a", "02_b", "03_d")}
+    assert stale(stored) == {name: ["jax went from 1.0 to 1.1"] for name in CODE}
 
 
 def edit(path, old, new):
@@ -149,39 +195,58 @@ def edit(path, old, new):
     ],
 )
 def test_drift_between_pairs_is_caught(stored, suffix, old, new, reason):
-    edit(stored.root / "notebooks" / f"01_a{suffix}", old, new)
+    edit(stored.root / "notebooks" / f"a_law{suffix}", old, new)
     found = stale(stored)
-    assert found.keys() == {"01_a"}
-    assert any(reason in text for text in found["01_a"])
+    assert found.keys() == {"a_law"}
+    assert any(reason in text for text in found["a_law"])
 
 
 def test_prose_is_taken_over_without_a_run(stored, monkeypatch):
     monkeypatch.setattr(run_notebooks, "execute", lambda *_: pytest.fail("a fresh chapter was run"))
-    edit(stored.root / "notebooks" / "01_a.md", "Some text.", "Other text.")
+    edit(stored.root / "notebooks" / "a_law.md", "Some text.", "Other text.")
     assert run_notebooks.main([], stored.root) == 0
-    text = (stored.root / "notebooks" / "01_a.ipynb").read_text()
+    text = (stored.root / "notebooks" / "a_law.ipynb").read_text()
     assert "Other text." in text
     assert "output 1" in text
     assert stale(stored) == {}
 
 
 def test_check_names_stale_chapters_and_changes_nothing(stored, capsys):
-    edit(stored.root / "notebooks" / "02_b.md", "rank_of(1)", "rank_of(2)")
+    edit(stored.root / "notebooks" / "b_law.md", "rank_of(1)", "rank_of(2)")
     before = {path: path.read_bytes() for path in stored.root.rglob("*") if path.is_file()}
     assert run_notebooks.main(["--check"], stored.root) == 1
-    assert "02_b: its code changed" in capsys.readouterr().err
+    assert "b_law: its code changed" in capsys.readouterr().err
     assert before == {path: path.read_bytes() for path in stored.root.rglob("*") if path.is_file()}
 
 
 def test_unknown_chapter_is_one_sentence(book, capsys):
-    assert run_notebooks.main(["notebooks/77_none.md"], book.root) == 1
-    assert capsys.readouterr().err == "77_none: there is no such chapter.\n"
+    assert run_notebooks.main(["notebooks/no_law.md"], book.root) == 1
+    assert capsys.readouterr().err == "no_law: there is no such chapter.\n"
 
 
 def test_broken_notebook_file_is_one_sentence(stored, capsys):
-    (stored.root / "notebooks" / "01_a.ipynb").write_text("{")
+    (stored.root / "notebooks" / "a_law.ipynb").write_text("{")
     assert run_notebooks.main(["--check"], stored.root) == 1
-    assert "01_a: 01_a.ipynb is no notebook" in capsys.readouterr().err
+    assert "a_law: a_law.ipynb is no notebook" in capsys.readouterr().err
+
+
+def test_running_times_keep_the_order_of_the_book(stored, monkeypatch, capsys):
+    monkeypatch.setattr(run_notebooks, "execute", lambda *_: None)
+    for name in ("shallow_law", "a_law", "d_law"):
+        run_notebooks.main(["--all", str(stored.root / "notebooks" / f"{name}.md")], stored.root)
+    assert list(stored.runtimes) == ["d_law", "a_law", "shallow_law"]
+    shown = re.findall(r"notebooks/(\w+)\.ipynb", status_page.page(stored))
+    assert shown == ["d_law", "a_law", "shallow_law"]
+
+
+def test_the_status_page_tool_checks_and_writes(stored, capsys):
+    arguments = ["--root", str(stored.root)]
+    assert status_page.main(["--check", *arguments]) == 1
+    assert "`python -m scripts.pages.status_page`" in capsys.readouterr().err
+    assert not stored.status.exists()
+    assert status_page.main(arguments) == 0
+    assert stored.status.read_text() == status_page.page(stored)
+    assert status_page.main(["--check", *arguments]) == 0
 
 
 # Runs in a real kernel.
@@ -190,8 +255,7 @@ VERDICT = "holds  a-law: slope is 2.0 +/- 0.1  [measured 1.98 \\u00b1 0.01]"
 
 
 def test_run_writes_everything_and_the_same_bytes_again(book, capsys):
-    path = book.root / "notebooks" / "01_a.md"
-    path.write_text(chapter("x = 1", "x = 1", f'print("{VERDICT}")'))
+    path = add(book, "a_law", "x = 1", "x = 1", f'print("{VERDICT}")')
     assert run_notebooks.main([], book.root) == 0
     notebook = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
     assert [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"] == [1, 2, 3]
@@ -200,9 +264,7 @@ def test_run_writes_everything_and_the_same_bytes_again(book, capsys):
 
     assert book.ledger.read_text() == LEDGER.replace('""  # filled by a run', '"1.98 ± 0.01"')
     assert yaml.safe_load(book.ledger.read_text())["claims"][0]["measured"] == "1.98 ± 0.01"
-    run = json.loads(book.runtimes.read_text())["01_a"]
-    assert run.keys() == {"seconds", "cpus", "platform", "python", "jax"}
-    assert "| [](../notebooks/01_a.ipynb) |" in book.status.read_text()
+    assert book.runtimes["a_law"].keys() == {"seconds", "cpus", "platform", "python", "jax"}
 
     capsys.readouterr()
     before = path.read_bytes(), path.with_suffix(".ipynb").read_bytes()
@@ -225,13 +287,12 @@ def test_run_writes_everything_and_the_same_bytes_again(book, capsys):
     ],
 )
 def test_failed_run_leaves_everything_as_it_was(book, capsys, code, reason):
-    path = book.root / "notebooks" / "01_a.md"
-    path.write_text(chapter("x = 1"))
+    path = add(book, "a_law", "x = 1")
     store(book, path)
     path.write_text(chapter(code))
     before = {path: path.read_bytes() for path in book.root.rglob("*") if path.is_file()}
     assert run_notebooks.main([], book.root) == 1
-    assert re.fullmatch(rf"01_a: .*{re.escape(reason)}.*\.", capsys.readouterr().err.splitlines()[-1])
+    assert re.fullmatch(rf"a_law: .*{re.escape(reason)}.*\.", capsys.readouterr().err.splitlines()[-1])
     assert before == {path: path.read_bytes() for path in book.root.rglob("*") if path.is_file()}
 
 
@@ -240,7 +301,7 @@ def test_interrupted_write_keeps_the_old_file(tmp_path, monkeypatch):
     path.write_text("old")
     monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        run_notebooks.write(path, "new")
+        write(path, "new")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
     assert path.read_text() == "old"
 
@@ -249,7 +310,7 @@ def test_interrupted_write_keeps_the_old_file(tmp_path, monkeypatch):
 
 
 def test_nbval_tolerates_rounding_and_nothing_else(pytester, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     pytester.makeconftest((ROOT / "conftest.py").read_text())
     for name, cells in {"good": GOOD, "bad": BAD}.items():
         nbformat.write(sample(cells), pytester.path / f"{name}.ipynb")

@@ -14,7 +14,7 @@ import yaml
 
 from notebook_checks import ROOT
 from scripts import bootstrap
-from scripts.chapters.run_notebooks import Book
+from scripts.chapters.book import Book
 from scripts.pages import licences
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -70,7 +70,7 @@ def rows():
 def test_every_locked_package_is_listed_with_its_licence():
     listed = [(name, version) for name, versions, _ in rows() for version in versions.split(", ")]
     pins = licences.pins((ROOT / "requirements.lock").read_text(encoding="utf-8"))
-    assert sorted(listed) == sorted(pins), "scripts/pages/licences.py writes the list anew"
+    assert sorted(listed) == sorted(pins), "`python -m scripts.pages.licences` writes the list anew"
 
 
 def test_every_licence_may_be_used_here():
@@ -181,7 +181,7 @@ def test_what_tests_start_is_cut_off_the_network():
 
 def test_chapters_run_in_kernels_without_a_network(pytester, monkeypatch):
     """The way in which `make test` runs every chapter."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     pytester.makeconftest((ROOT / "conftest.py").read_text(encoding="utf-8"))
     source = "try:\n    " + PROBE.format("example.org", 80).replace("\n", "\n    ")
     source += "\nexcept OSError as error:\n    print(error)"

@@ -33,7 +33,7 @@ RECORD = {
         "control": {"label": "slope without ridge", "at_least": 3, "why": "negative control"},
     },
     "tier": "quick",
-    "chapter": "notebooks/05_law.md#claim-affine-law",
+    "chapter": "notebooks/law.md#claim-affine-law",
     "tests": ["tests/test_law.py::test_slope"],
     "status": "reproduced",
     "deviation": None,

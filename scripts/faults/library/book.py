@@ -1,0 +1,47 @@
+"""Faults in claims and the scale of a chapter."""
+
+from __future__ import annotations
+
+from scripts.faults.checks import CLAIMS, SCALE, Row
+
+BOOK_FAULTS: list[Row] = [
+    (
+        "scale-choice-ignored", "book/scale", "the form's choice of the scale ignored",
+        'os.environ.get("BNLIB_SCALE", choice)', 'os.environ.get("BNLIB_SCALE", "quick")',
+        "tests/repository/test_paper_scale.py", "environment_chooses",
+    ),
+    (
+        "claim-upper-bound", "book/claims", "no upper bound of a measurement",
+        "self.low <= value <= self.high", "self.low <= value",
+        CLAIMS, "only_the_outcome",
+    ),
+    (
+        "claim-infinity", "book/claims", "infinity accepted",
+        "return math.isfinite(value) and self.low", "return self.low",
+        CLAIMS, "only_the_outcome",
+    ),
+    (
+        "claim-any", "book/claims", "one passed check enough to hold",
+        '"holds" if all(passed)', '"holds" if any(passed)',
+        CLAIMS, "only_the_outcome",
+    ),
+    (
+        "claim-silent", "book/claims", "a changed outcome passed over",
+        "if outcome != EXPECTED.get(status := ledger[claim_id].status):",
+        "if (status := ledger[claim_id].status) not in EXPECTED:",
+        CLAIMS, "only_the_outcome",
+    ),
+    # Thresholds met exactly.
+    ("claim-single-number", "book/claims", "an interval of one number refused",
+     "high]} if low <= high:", "high]} if low < high:", CLAIMS, "single_number"),
+    ("claim-counts", "book/claims", "counts above 1000 rounded",
+     "abs(value) < 1e9:", "abs(value) < 1e3:", CLAIMS, "in_full"),
+    ("parameters-other-scale", "book/scale", "the other scale's parameters",
+     "index = SCALES.index(scale(choice))",
+     "index = 1 - SCALES.index(scale(choice))",
+     SCALE, "follow_the_scale"),
+    ("stream-of-run", "book/streams", "the same numbers in every run",
+     "[zlib.crc32(claim.encode()), run]",
+     "[zlib.crc32(claim.encode()), 0]",
+     SCALE, "streams"),
+]  # fmt: skip

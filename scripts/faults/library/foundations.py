@@ -1,0 +1,82 @@
+"""Faults in networks, tasks, and what every room stands on: checks, decompositions, rounding."""
+
+from __future__ import annotations
+
+from scripts.faults.checks import CERTIFICATES, COSTS, DECOMPOSED, KERNEL, NETWORKS, REGULARITY, SPECTRA, TASKS, Row
+
+FOUNDATIONS_FAULTS: list[Row] = [
+    (
+        "network-slope-sign", "networks", "sign of the negative slope",
+        "return jnp.where(z > 0, z, net.negative_slope * z)", "return jnp.where(z > 0, z, -net.negative_slope * z)",
+        NETWORKS, "explicit_loops",
+    ),
+    (
+        "network-bias-dropped", "networks", "no bias in any layer",
+        "return h @ layer[0].T + layer[1][None, :]", "return h @ layer[0].T",
+        NETWORKS, "explicit_loops",
+    ),
+    (
+        "network-last-activation", "networks", "an activation behind the last layer",
+        "    return affine(net.last, h)\n", "    return sigma(net, affine(net.last, h))\n",
+        NETWORKS, "explicit_loops",
+    ),
+    (
+        "network-mask-inverted", "networks", "mask of positive neurons inverted",
+        "return jnp.where(pre > 0, jnp.ones_like(pre), jnp.full_like(pre, net.negative_slope))",
+        "return jnp.where(pre > 0, jnp.full_like(pre, net.negative_slope), jnp.ones_like(pre))",
+        CERTIFICATES, "weights_theorem_at_every_k",
+    ),
+    (
+        "network-mask-at-zero", "networks", "slope one instead of s at a kink",
+        "return jnp.where(pre > 0, jnp.ones_like(pre),", "return jnp.where(pre >= 0, jnp.ones_like(pre),",
+        KERNEL, "ntk_identity",
+    ),
+    (
+        "network-pre-and-post-swapped", "networks", "activations and pre-activations exchanged",
+        "return post, (pre, post)", "return post, (post, pre)",
+        NETWORKS, "explicit_loops",
+    ),
+    (
+        "network-back-off-by-one", "networks", "masks of the neighbouring layer in the backward pass",
+        "jax.tree.map(lambda a: a[:-1], extras)),", "jax.tree.map(lambda a: a[1:], extras)),",
+        KERNEL, "loops",
+    ),
+    (
+        "network-he-variance", "networks", "twice the variance in the start",
+        "variance_scaling(1.0,", "variance_scaling(2.0,",
+        NETWORKS, "test_init",
+    ),
+    (
+        "rank-without-tolerance", "_svd", "rounding counted as rank",
+        "rank = int(np.sum(s > tol))", "rank = int(np.sum(s > 0))",
+        SPECTRA, "numerical_rank",
+    ),
+    (
+        "rank-one-factor", "_svd", "rounding of a single matrix for a product",
+        "return factors * max(shape[-2:])", "return max(shape[-2:])",
+        COSTS, "rounding",
+    ),
+    (
+        "task-scale", "tasks", "variance instead of standard deviation",
+        "return Y * jnp.sqrt(size / jnp.mean(", "return Y * (size / jnp.mean(",
+        "tests/library/test_tasks.py", "moments",
+    ),
+    # Thresholds met exactly.
+    ("task-rank-end", "tasks", "outputs that depend on every latent refused",
+     "if rank > min(d_latent, d_out):", "if rank >= min(d_latent, d_out):", TASKS, "whole_dimension"),
+    ("composed-rank-end", "tasks", "a code as wide as the data refused",
+     '(rank := _checks.integer("rank", rank, 1)) > d:', '(rank := _checks.integer("rank", rank, 1)) >= d:',
+     TASKS, "whole_dimension"),
+    # Defaults and limits of arguments.
+    ("task-test-points", "tasks", "fewer test points",
+     "d_out: int = 20,\n    n_test: int = 500,", "d_out: int = 20,\n    n_test: int = 50,", TASKS, "first_latent"),
+    # Decompositions.
+    ("rank-size-ignored", "_svd", "rank of a product judged by the product alone",
+     "scale = s[:1] if size is None else np.maximum(s[:1], size)", "scale = s[:1]", REGULARITY, "judged_by"),
+    ("rows-dropped", "_svd", "only the last block of rows kept",
+     'np.concatenate([np.linalg.qr(A, mode="r"), block], axis=-2)', "block", DECOMPOSED, "blocks_of_rows"),
+    ("traced-decompositions", "_svd", "decompositions in compiled programs",
+     "if _checks.is_traced(*trees):", "if False:", NETWORKS, "refused_in_compiled"),
+    ("perturbed-one-seed", "_rounding", "arrays moved alike whatever the seed",
+     "[seed, content, *a.shape]", "[content, *a.shape]", DECOMPOSED, "traced_networks"),
+]  # fmt: skip
