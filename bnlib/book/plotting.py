@@ -101,6 +101,8 @@ def spectra_by_layer(
 def interval(ax: Axes, x: Any, values: Any, *, color: str, marker: str = "o", label: str | None = None) -> None:
     """Draw the median over the first axis of ``values`` with a band from its smallest to its largest.
 
+    Entries that are NaN are left out, and positions that have no others.
+
     Args:
         ax: axes to draw on.
         x: (n,) positions.
@@ -116,5 +118,7 @@ def interval(ax: Axes, x: Any, values: Any, *, color: str, marker: str = "o", la
     Source: style of the book.
     """
     values = np.asarray(values)
-    ax.fill_between(x, values.min(0), values.max(0), color=color, alpha=0.18, linewidth=0)
-    ax.plot(x, np.median(values, axis=0), color=color, marker=marker, label=label)
+    there = ~np.all(np.isnan(values), axis=0)
+    x, values = np.asarray(x)[there], values[:, there]
+    ax.fill_between(x, np.nanmin(values, axis=0), np.nanmax(values, axis=0), color=color, alpha=0.18, linewidth=0)
+    ax.plot(x, np.nanmedian(values, axis=0), color=color, marker=marker, label=label)

@@ -7,4 +7,4 @@ from .registry import NAMES, measure, member, plan, schedule, task
 from .schedules import LONG, MEDIUM
 from .setting import Setting
 from .spectra_grid import GRID_DEPTHS, GRID_RIDGES
-from .tables import select, table
+from .tables import kernels, select, table

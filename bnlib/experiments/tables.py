@@ -1,6 +1,6 @@
 """Records of an experiment as arrays."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -54,4 +54,29 @@ def table(
                 raise ValueError(f"There are two records of {dict(zip(axes, place, strict=True))}: select some first.")
             filled.add(place)
             found[where[place]] = take(record)
+    return found
+
+
+def kernels(record: Mapping[str, Any]) -> np.ndarray:
+    """Return the kernels of the representations at a quarter, a half and three quarters of the depth.
+
+    Records keep the upper triangle of each.
+
+    Args:
+        record: a record with the entry kernels.
+
+    Returns:
+        (3, n, n), symmetric.
+
+    Example:
+        >>> kernels({"kernels": [[1.0, 2.0, 3.0]] * 3})[0].tolist()
+        [[1.0, 2.0], [2.0, 3.0]]
+
+    Source: theory id depth-convergence.
+    """
+    stored = np.asarray(record["kernels"], float)
+    n = int((2 * stored.shape[1]) ** 0.5)
+    found = np.zeros((len(stored), n, n))
+    rows, columns = np.triu_indices(n)
+    found[:, rows, columns] = found[:, columns, rows] = stored
     return found

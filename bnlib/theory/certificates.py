@@ -76,6 +76,50 @@ def bottleneck_certificate(net: Network, x: Any, k: int, *, any_rank: bool = Fal
     return jax.tree.map(lambda a: a[0], result) if x.ndim == 1 else result
 
 
+@_checks.float64
+def certificate_slack(net: Network, x: Any, certificate: BottleneckCertificate) -> np.ndarray:
+    r"""Return by how much the right side of the bottleneck theorem exceeds the left, from frames and stretches alone.
+
+    .. math:: 2\sum_{l,i}\bigl(p_{l,i}-1-\log p_{l,i}\bigr)
+              +2\sum_{l<L}\mathrm{Tr}\bigl(V_l^T(D_l^{-1}-I)D_lW_lV_{l-1}\bigr)
+
+    For ReLU the second sum vanishes, because frames live on active neurons; for a leaky ReLU it is not negative. The
+    jacobian and the norm of the network are not used, so agreement with ``rhs - lhs`` is a check of both sides.
+
+    Args:
+        net: any network, or an ensemble.
+        x: the inputs of the certificate, of the same shape.
+        certificate: from ``bottleneck_certificate``.
+
+    Returns:
+        A number for one input, (N,) for a batch, (E, N) for an ensemble; infinite where a stretch vanishes.
+
+    Raises:
+        ValueError: bad inputs, or a call inside of jit, vmap or grad.
+
+    Example:
+        >>> from bnlib import from_layers
+        >>> net, x = from_layers([([[2.0]], None), ([[1.0]], None)]), jnp.array([1.0])
+        >>> round(float(certificate_slack(net, x, bottleneck_certificate(net, x, 1))), 6)
+        0.613706
+
+    Source: theory id weights-theorem.
+    """
+    x, X, _ = _batch_and_rank(net, x, certificate.stretches.shape[-1])
+    certificate = _checks.on_host(certificate)
+    if x.ndim == 1:
+        certificate = jax.tree.map(lambda a: a[None], certificate)
+    inactive = 1.0 - np.asarray(slopes(net, each(net, activations, X).pre))[..., None]
+    p, (before, hidden, _) = certificate.stretches, certificate.frames
+    with np.errstate(divide="ignore"):
+        slack = 2.0 * np.sum(p - 1.0 - np.log(p), axis=(-2, -1))
+    for i, (W, _) in enumerate(_stacks(net)[:-1]):
+        V = hidden[..., i, :, :]
+        slack = slack + 2.0 * np.sum(inactive[..., i, :, :, :] * V * (W @ before), axis=(-2, -1))
+        before = V
+    return slack[0] if x.ndim == 1 else slack
+
+
 def _batch_and_rank(net: Network, x: Any, k: int) -> tuple[Array, Array, int]:
     """Return the input as given, as a batch, and k, or raise ValueError."""
     _svd.untraced(net, x)

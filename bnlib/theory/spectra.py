@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks, _svd
-from ..networks import Network, activations_by_rows
+from ..networks import Network, activations, activations_by_rows, slopes
 
 
 class BottleneckRank(NamedTuple):
@@ -218,3 +218,59 @@ def pseudo_determinant(A: Any, k: int | None = None, *, log: bool = False) -> fl
         raise ValueError(f"k is {k}, but the numerical rank of A is {rank}.")
     value = float(jnp.sum(jnp.log(_svd.values(A)[:k])))
     return value if log else float(np.exp(value))
+
+
+@_checks.float64
+def partial_log_products(net: Network, X: Any) -> np.ndarray:
+    r"""Return :math:`A_l=\log|W_lD_{l-1}W_{l-1}\cdots D_1W_1|_k` for every k: how far the first l layers carry volumes.
+
+    The product is the Jacobian of the l-th pre-activation, and the logarithm is that of its k largest singular values.
+
+    Args:
+        net: the network.
+        X: inputs (N, d_in).
+
+    Returns:
+        (N, L+1, m) float64 with the entries k = 1..m, m = min(d_in, d_out, width), and zeros for l = 0; minus infinity
+        where the rank is below k.
+
+    Example:
+        >>> from bnlib import from_layers
+        >>> partial_log_products(from_layers([([[2.0]], None), ([[3.0]], None)]), [[1.0]])[0, :, 0].round(6)
+        array([0.      , 0.693147, 1.791759])
+
+    Source: theory id balanced-profile.
+    """
+    X = _checks.points("X", X, net.d_in)
+    D = np.asarray(slopes(net, activations(net, X).pre))
+    J, found = np.broadcast_to(np.eye(net.d_in), (len(X), net.d_in, net.d_in)), []
+    for i, (W, _) in enumerate(net.layers):
+        J = np.asarray(W) @ (D[i - 1][:, :, None] * J if i else J)
+        s = _svd.values(J)
+        found.append(np.cumsum(np.log(s, where=s > 0, out=np.full_like(s, -np.inf)), axis=1))
+    m = min(A.shape[1] for A in found)
+    return np.stack([np.zeros((len(X), m)), *(A[:, :m] for A in found)], axis=1)
+
+
+@_checks.float64
+def participation_ratio(A: Any) -> np.ndarray:
+    r"""Return :math:`(\sum_is_i^2)^2/\sum_is_i^4`, the number of equal singular values that would be as spread out.
+
+    Args:
+        A: a matrix (m, n), or a stack of matrices (..., m, n).
+
+    Returns:
+        (...) between 1 and min(m, n); 0 for a matrix of zeros.
+
+    Example:
+        >>> float(participation_ratio(np.diag([3.0, 3.0, 0.0])))
+        2.0
+
+    Source: theory id low-dim-features.
+    """
+    squares = singular_values(A) ** 2
+    total = np.sum(squares, axis=-1)
+    # Relative to the sum, so that small matrices do not underflow.
+    shares = np.divide(squares, total[..., None], out=np.zeros_like(squares), where=total[..., None] > 0)
+    spread = np.sum(shares**2, axis=-1)
+    return np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)

@@ -210,45 +210,6 @@ def test_a_stronger_participation_bound_is_caught():
 # Kernels of different depths.
 
 
-def plain(A, B):
-    return np.linalg.norm(A - B) / np.sqrt(np.linalg.norm(A) * np.linalg.norm(B))
-
-
-def cosine(A, B):
-    return 1 - np.sum(A * B) / (np.linalg.norm(A) * np.linalg.norm(B))
-
-
-def cka(A, B):
-    return cosine(*(M - M.mean(0) - M.mean(1)[:, None] + M.mean() for M in (A, B)))
-
-
-def check_alignment(distance, seed):
-    """Assert that a distance of kernels is one minus the alignment of centred features."""
-    rng = np.random.default_rng(seed)
-    A, B = rng.normal(size=(7, 4)), rng.normal(size=(7, 3))
-    a, b = A - A.mean(0), B - B.mean(0)
-    value = np.sum((a.T @ b) ** 2) / (np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b))
-    moved = 5.0 * (A + 3.0)
-    assert distance(moved @ moved.T, B @ B.T) == pytest.approx(1 - value, abs=1e-10)
-
-
-@given(SEEDS, st.floats(0.1, 10.0))
-@settings(max_examples=25)
-def test_kernel_distances(seed, scale):
-    rng = np.random.default_rng(seed)
-    A, Q = rng.normal(size=(7, 4)), np.linalg.qr(rng.normal(size=(4, 4)))[0]
-    K, turned = A @ A.T, (A @ Q) @ (A @ Q).T
-    assert plain(K, turned) < 1e-12
-    assert plain(K, scale * K) == pytest.approx(abs(scale - 1) / scale**0.5)
-    check_alignment(cka, seed)
-
-
-@pytest.mark.parametrize("broken", [cosine, plain], ids=["not centred", "not aligned"])
-def test_a_wrong_alignment_is_caught(broken):
-    with pytest.raises(AssertionError):
-        check_alignment(broken, 0)
-
-
 def check_lipschitz(net, X, k, biases=True):
     """Assert |K_l - K_{l-1}| <= 12 c (c^2 + 1)^(1/2) max delta, the constants of the proof, in the layers l >= 2."""
     H = [np.array(layer) for layer in zip(*[reference.forward(net, x)[1] for x in X], strict=True)]

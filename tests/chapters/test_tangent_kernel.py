@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from jax.flatten_util import ravel_pytree
 
 import bnlib as bn
+from bnlib.theory.curvature import gram_matrix, hessian_parts
+from bnlib.training.descent import descend
 from strategies import networks_and_inputs
 
 CHAPTER = Path(__file__).parents[2] / "notebooks" / "tangent_kernel.md"
@@ -27,13 +29,12 @@ def chapter_functions(*names):
     cells = (re.sub(r"\A(---\n.*?---\n|(:.*\n)+)", "", cell, flags=re.S) for cell in code)
     trees = [ast.parse(cell) for cell in cells if "%pip" not in cell]
     found = [node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in names]
-    space = {"bn": bn, "jax": jax, "jnp": jnp, "np": np, "ravel_pytree": ravel_pytree, "partial": partial}
+    space = {"bn": bn, "jax": jax, "jnp": jnp, "np": np, "ravel_pytree": ravel_pytree, "descend": descend}
     exec(compile(ast.Module(found, []), CHAPTER.name, "exec"), space)
     return [space[name] for name in names]
 
 
-hessian_parts, gram, descent_factor = chapter_functions("hessian_parts", "gram", "descent_factor")
-interval = chapter_functions("interval")[0]
+(descent_factor,) = chapter_functions("descent_factor")
 
 
 def drawn(seed, count=5):
@@ -45,50 +46,8 @@ def drawn(seed, count=5):
     return net, jax.random.normal(keys[4], (count, 3)), jax.random.normal(keys[5], (count, 2))
 
 
-def gram_matrix(net, X):
-    return np.asarray(gram(jax.tree.map(lambda a: a[None], net), X[None]))[0]
-
-
 def top(A):
     return float(np.linalg.eigvalsh(A)[-1])
-
-
-# The Hessian and its parts.
-
-
-def check_split(assemble, seed, ridge):
-    net, X, Y = drawn(seed)
-    H, G, R = map(np.asarray, hessian_parts(net, X, Y, ridge))
-    np.testing.assert_allclose(assemble(G, R, ridge), H, rtol=0, atol=1e-10 * np.abs(H).max())
-    size = 2 / len(X)
-    mine = np.linalg.eigvalsh(size * gram_matrix(net, X))
-    np.testing.assert_allclose(mine, np.linalg.eigvalsh(G)[-len(mine) :], atol=1e-10 * mine[-1])
-
-
-def split(G, R, ridge):
-    return G + R + 2 * ridge * np.eye(len(G))
-
-
-@given(SEEDS, st.floats(0.0, 1.0))
-@settings(max_examples=20)
-def test_hessian_split(seed, ridge):
-    check_split(split, seed, ridge)
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [
-        lambda G, R, ridge: G + R,
-        lambda G, R, ridge: G + R + ridge * np.eye(len(G)),
-        lambda G, R, ridge: split(G, 0 * R, ridge),
-        lambda G, R, ridge: split(G, -R, ridge),
-        lambda G, R, ridge: split(G / 2, R, ridge),
-    ],
-    ids=["no ridge", "lambda for 2 lambda", "no residual part", "residuals reversed", "1/N for 2/N"],
-)
-def test_a_wrong_split_is_caught(broken):
-    with pytest.raises(AssertionError):
-        check_split(broken, 0, 0.3)
 
 
 # The two-sided bound.
@@ -369,7 +328,7 @@ def check_growth(growth):
 
 def test_local_exponents():
     check_growth(growth_between)
-    mean, low, high = interval(np.append(np.arange(8.0), np.nan))
+    mean, low, high = bn.interval(np.append(np.arange(8.0), np.nan))
     assert mean == 3.5
     # Of eight numbers with standard deviation 2.29 the mean is good to 2.29/sqrt 8 = 0.81.
     assert low == pytest.approx(3.5 - 1.96 * 0.81, abs=0.15)

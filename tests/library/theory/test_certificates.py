@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import bnlib as bn
 import reference
+from bnlib.theory.certificates import certificate_slack
 from strategies import (
     FIXED_X,
     fixed_net,
@@ -82,6 +83,45 @@ def test_weights_theorem(pair, data):
     X = enough_rank(net, X, k)
     assume(len(X))
     check_weights_theorem(bn.bottleneck_certificate, net, X, k)
+
+
+def check_slack(slack, net, X, k):
+    """Assert that the slack, from frames and stretches alone, is the difference of the two sides."""
+    c = bn.bottleneck_certificate(net, X, k)
+    np.testing.assert_allclose(slack(net, X, c), c.rhs - c.lhs, atol=1e-9 * max(1.0, reference.squared_norm(net)))
+
+
+@given(networks_and_inputs(), st.data())
+@settings(max_examples=30)
+def test_certificate_slack(pair, data):
+    net, X = pair
+    k = data.draw(st.integers(1, min(net.d_in, net.d_out)))
+    X = enough_rank(net, X, k)
+    assume(len(X))
+    check_slack(certificate_slack, net, X, k)
+    alone = certificate_slack(net, X[0], bn.bottleneck_certificate(net, X[0], k))
+    assert alone == pytest.approx(certificate_slack(net, X, bn.bottleneck_certificate(net, X, k))[0], abs=1e-9)
+
+
+def test_certificate_slack_of_an_ensemble():
+    nets = bn.random_ensemble(np.random.default_rng(3), 4, (3, 6, 6, 3))
+    X = np.random.default_rng(5).normal(size=(4, 5, 3))
+    together = certificate_slack(nets, X, bn.bottleneck_certificate(nets, X, 1, any_rank=True))
+    for i, rows in enumerate(together):
+        net = jax.tree.map(lambda a, i=i: a[i], nets)
+        alone = certificate_slack(net, X[i], bn.bottleneck_certificate(net, X[i], 1, any_rank=True))
+        np.testing.assert_allclose(rows, alone, rtol=1e-8, atol=1e-9)
+
+
+def relu_slack(net, X, c, factor=2.0):
+    return factor * np.sum(c.stretches - 1 - np.log(c.stretches), axis=(-2, -1))
+
+
+def test_a_wrong_slack_is_caught():
+    check_slack(relu_slack, fixed_net(), FIXED_X, 2)
+    for broken, slope in ((relu_slack, 0.1), (lambda *a: relu_slack(*a, factor=1.0), 0.0)):
+        with pytest.raises(AssertionError):
+            check_slack(broken, fixed_net(slope), FIXED_X, 2)
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.1, 1.0])

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 import bnlib as bn
 import reference
 from bnlib import _svd
-from bnlib.theory.spectra import middle
-from strategies import FIXED_X, fixed_net, matrices, networks, with_spectrum
+from bnlib.theory.spectra import middle, partial_log_products, participation_ratio
+from strategies import FIXED_X, fixed_net, matrices, networks, networks_and_inputs, with_spectrum
 
 
 @given(networks())
@@ -229,3 +229,44 @@ def test_pseudo_determinant_neither_overflows_nor_takes_rounding_for_rank():
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def check_partial_products(products, net, X):
+    """Assert that exponentials are products of the leading singular values of the pre-activations' Jacobians."""
+    found = products(net, X)
+    for n, x in enumerate(X):
+        J = np.eye(net.d_in)
+        assert np.all(found[n, 0] == 0)
+        for i, ((W, _), d) in enumerate(zip(reference.layers(net), reference.masks(net, x), strict=True), start=1):
+            expected = np.cumprod(reference.singular_values(W @ J)[: found.shape[2]])
+            np.testing.assert_allclose(np.exp(found[n, i]), expected, rtol=1e-8, atol=1e-10 * max(1.0, expected.max()))
+            J = d[:, None] * (W @ J)
+
+
+@given(networks_and_inputs())
+@settings(max_examples=30)
+def test_partial_log_products(pair):
+    check_partial_products(partial_log_products, *pair)
+
+
+@pytest.mark.parametrize("broken", ["no masks", "shifted", "values for products"])
+def test_wrong_partial_products_are_caught(broken):
+    def products(net, X):
+        A = partial_log_products(fixed_net(1.0) if broken == "no masks" else net, X)
+        if broken == "shifted":
+            A[:, 1:] = A[:, :-1].copy()
+        return np.diff(A, axis=2, prepend=0.0) if broken == "values for products" else A
+
+    check_partial_products(partial_log_products, fixed_net(), FIXED_X)
+    with pytest.raises(AssertionError):
+        check_partial_products(products, fixed_net(), FIXED_X)
+
+
+@given(matrices())
+def test_participation_ratio(A):
+    s = reference.singular_values(A)
+    ratio = participation_ratio(A)
+    assert 1 - 1e-12 <= ratio <= np.sum(s > 1e-9) + 1e-9
+    assert ratio == pytest.approx(np.sum(s**2) ** 2 / np.sum(s**4), rel=1e-12)
+    assert participation_ratio(1e-90 * A) == pytest.approx(ratio, rel=1e-12)
+    np.testing.assert_allclose(participation_ratio(np.stack([A, 0 * A])), [ratio, 0.0], rtol=1e-12)
