@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.faults.checks import CLAIMS, SCALE, Row
+from scripts.faults.checks import (CLAIMS, PLOTTING, Row, SCALE)
 
 BOOK_FAULTS: list[Row] = [
     (
@@ -44,4 +44,8 @@ BOOK_FAULTS: list[Row] = [
      "[zlib.crc32(claim.encode()), run]",
      "[zlib.crc32(claim.encode()), 0]",
      SCALE, "streams"),
+    ("bands-of-all", "book/plotting", "positions without a number are drawn",
+     "there = ~np.all(np.isnan(values), axis=0)",
+     "there = np.ones(values.shape[1], bool)",
+     PLOTTING, "test_bands"),
 ]  # fmt: skip

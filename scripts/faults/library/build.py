@@ -2,18 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.faults.checks import (
-    BALANCED,
-    BUILT,
-    COSTS,
-    INDEPENDENT,
-    INSERTION,
-    RANDOM_NETWORKS,
-    RANK,
-    REGULARITY,
-    WINDOW,
-    Row,
-)
+from scripts.faults.checks import (BALANCED, BUILT, COSTS, ENSEMBLES, INDEPENDENT, INSERTION, RANDOM_NETWORKS, RANK, REGULARITY, Row, WINDOW)
 
 BUILD_FAULTS: list[Row] = [
     (
@@ -157,4 +146,16 @@ BUILD_FAULTS: list[Row] = [
      "size=count))[:, None]",
      "size=1)).repeat(count)[:, None]",
      RANDOM_NETWORKS, "single_networks"),
+    ("ensemble-one-parity", "build/ensembles", "odd layers alone are balanced",
+     "for parity in (0, 1):",
+     "for parity in (0,):",
+     ENSEMBLES, "test_an_ensemble_is_balanced"),
+    ("ensemble-half-sweeps", "build/ensembles", "one sweep in all",
+     "lax.fori_loop(0, sweeps, sweep, net)",
+     "lax.fori_loop(0, 1, sweep, net)",
+     ENSEMBLES, "test_too_few or test_an_ensemble_is_balanced"),
+    ("ensemble-neighbour", "build/ensembles", "the network before the one asked for",
+     "lambda a: a[index], nets)",
+     "lambda a: a[index - 1], nets)",
+     ENSEMBLES, "test_members"),
 ]  # fmt: skip

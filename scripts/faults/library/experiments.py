@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.faults.checks import PLANS, RECORDS, TABLES, Row
+from scripts.faults.checks import (PLANS, RECORDS, Row, TABLES)
 
 EXPERIMENTS_FAULTS: list[Row] = [
     (
@@ -34,4 +34,8 @@ EXPERIMENTS_FAULTS: list[Row] = [
      "for places in axes.values()], np.nan)",
      "for places in axes.values()], 0.0)",
      TABLES, "order_and_holes"),
+    ("kernels-upper-only", "experiments/tables", "the lower triangle stays empty",
+     "found[:, rows, columns] = found[:, columns, rows] = stored",
+     "found[:, rows, columns] = stored",
+     TABLES, "test_kernels"),
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.faults.checks import NETWORKS, READERS, STATISTICS, THRESHOLDS, Row
+from scripts.faults.checks import (NETWORKS, READERS, REPRESENTATIONS, Row, STATISTICS, THRESHOLDS, WORK)
 
 MEASURE_FAULTS: list[Row] = [
     (
@@ -54,4 +54,28 @@ MEASURE_FAULTS: list[Row] = [
      "if len(np.unique(x[there])) < 2:",
      "if len(np.unique(x[there])) < 3:",
      STATISTICS, "missing"),
+    ("kernel-distance-one-norm", "measure/representations", "relative to the first kernel alone",
+     "np.sqrt(np.linalg.norm(K) * np.linalg.norm(M)))",
+     "np.linalg.norm(K))",
+     REPRESENTATIONS, "test_kernel_distances"),
+    ("alignment-rows-alone", "measure/representations", "kernels centred on one side",
+     "A - A.mean(0) - A.mean(1)[:, None] + A.mean()",
+     "A - A.mean(0)[None, :]",
+     REPRESENTATIONS, "test_kernel_distances"),
+    ("picture-turned-back", "measure/representations", "turned by the inverse of the best rotation",
+     "flat = flat @ P @ Qt",
+     "flat = flat @ (P @ Qt).T",
+     REPRESENTATIONS, "test_pictures"),
+    ("work-additions", "measure/work", "multiplications alone",
+     "total += 2 * math.prod",
+     "total += math.prod",
+     WORK, "test_products"),
+    ("work-one-turn", "measure/work", "a loop counted once",
+     'step.params.get("length", 1) * _count(inner)',
+     "_count(inner)",
+     WORK, "test_loops"),
+    ("work-batch", "measure/work", "the contracted axes left out",
+     "for i in axes) *",
+     "for i in ()) *",
+     WORK, "test_products"),
 ]  # fmt: skip

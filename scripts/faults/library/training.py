@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.faults.checks import INDEPENDENT, LBFGS, OUTCOME, STATIONARY, SWEEPS, THRESHOLDS, Row
+from scripts.faults.checks import (DESCENT, INDEPENDENT, LBFGS, OUTCOME, Row, STATIONARY, SWEEPS, TANGENT_KERNEL, THRESHOLDS)
 
 TRAINING_FAULTS: list[Row] = [
     (
@@ -161,4 +161,16 @@ TRAINING_FAULTS: list[Row] = [
      "first_order_steps: int = 500,", "first_order_steps: int = 400,", THRESHOLDS, "defaults_of"),
     ("batch-rate", "training/sweeps", "another learning rate in batches",
      "learning_rate: float = 5e-3,", "learning_rate: float = 1e-3,", THRESHOLDS, "defaults_of"),
+    ("descent-ascends", "training/descent", "up the gradient",
+     "a - rate * g",
+     "a + rate * g",
+     DESCENT, "test_one_step"),
+    ("descent-smoothed", "training/descent", "the kink smoothed over one tenth",
+     "jnp.zeros((), X.dtype)",
+     "jnp.full((), 0.1, X.dtype)",
+     TANGENT_KERNEL, "test_linear_stability"),
+    ("descent-step-missing", "training/descent", "a step too few",
+     "lax.fori_loop(0, steps, step, net)",
+     "lax.fori_loop(1, steps, step, net)",
+     DESCENT, "test_one_step"),
 ]  # fmt: skip
