@@ -8,12 +8,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ..measure import phases
 
 # Okabe and Ito's palette, which stays distinct under the common forms of colour blindness.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#9a9a9a"
+RANKS = ("#d9d9d9", COLORS[5], COLORS[4], COLORS[3])  # 0, 1, 2, and 3 or more
 
 
 def use_style() -> None:
@@ -122,3 +127,49 @@ def interval(ax: Axes, x: Any, values: Any, *, color: str, marker: str = "o", la
     x, values = np.asarray(x)[there], values[:, there]
     ax.fill_between(x, np.nanmin(values, axis=0), np.nanmax(values, axis=0), color=color, alpha=0.18, linewidth=0)
     ax.plot(x, np.nanmedian(values, axis=0), color=color, marker=marker, label=label)
+
+
+def cell_edges(values: Any) -> np.ndarray:
+    """Return the edges of cells about increasing positive values on a logarithmic axis.
+
+    Example:
+        >>> cell_edges([1.0, 4.0]).tolist()
+        [0.5, 2.0, 8.0]
+
+    Source: bnlib.
+    """
+    inner = np.sqrt(np.multiply(values[1:], values[:-1]))
+    return np.array([values[0] ** 2 / inner[0], *inner, values[-1] ** 2 / inner[-1]])
+
+
+def phase_diagram(ax: Axes, cells: phases.Diagram) -> None:
+    """Draw a phase diagram: cells coloured by rank, with the ranks of all seeds, hatched where they are not decided.
+
+    Args:
+        ax: axes to draw on.
+        cells: the diagram, whole, with two depths and two columns at least.
+
+    Example:
+        >>> from bnlib.measure.phases import Cell
+        >>> fig, (ax,) = panels(1)
+        >>> phase_diagram(ax, {(L, c): Cell((1,), 0.5, (1,), (0.0,)) for L in (4, 8) for c in (0.1, 0.2)})
+
+    Source: style of the book.
+    """
+    depths, columns = phases.axes(cells)
+    x, y = cell_edges(columns), cell_edges(depths)
+    grid = [[cells[L, c].rank for c in columns] for L in depths]
+    ax.pcolormesh(x, y, grid, cmap=ListedColormap(RANKS), vmin=-0.5, vmax=3.5, edgecolors="white", linewidth=1)
+    for i, L in enumerate(depths):
+        for j, c in enumerate(columns):
+            cell = cells[L, c]
+            if not cell.decided:
+                box = (x[j], y[i]), x[j + 1] - x[j], y[i + 1] - y[i]
+                ax.add_patch(Rectangle(*box, fill=False, hatch="////", edgecolor="white", linewidth=0))
+            text = "/".join(str(r) if r < 3 else "3+" for r in sorted(set(cell.ranks)))
+            ax.text(np.sqrt(x[j] * x[j + 1]), np.sqrt(y[i] * y[i + 1]), text, ha="center", va="center")
+    ax.set(xscale="log", yscale="log", ylabel="depth $L$")
+    ax.set_xticks(columns, [f"{c:g}" for c in columns])
+    ax.set_yticks(depths, [str(L) for L in depths])
+    ax.minorticks_off()
+    ax.grid(visible=False)

@@ -3,9 +3,7 @@
 import json
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
 
-import jupytext
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -152,55 +150,6 @@ def test_the_bound_of_the_second_dimension_is_attained_and_its_exponent_needs_k(
     product_of_two, bound = determinant_bound(layers, np.ones(2), 2)
     assert product_of_two == pytest.approx(bound)
     assert product_of_two > bound**0.5  # k L / 2 = 4, and L / 2 = 2 would be too small
-
-
-def chapter(*names):
-    """Run the cells of the chapter that define some names, and nothing else."""
-    book = jupytext.read(ROOT / "notebooks" / "window.md")
-    space = {
-        "np": np,
-        "NamedTuple": NamedTuple,
-        "bn": bn,
-        "cdist": cdist,
-        "minimum_spanning_tree": minimum_spanning_tree,
-    }
-    from matplotlib.colors import ListedColormap
-    from scipy.spatial import KDTree
-
-    from bnlib import plotting
-
-    space |= {"KDTree": KDTree, "ListedColormap": ListedColormap, "plotting": plotting}
-    for cell in book.cells:
-        if cell.cell_type == "code" and any(f"{name}(" in cell.source for name in names):
-            exec(compile(cell.source, "window", "exec"), space)
-    return space
-
-
-def record(objective, rank, *, seed=0, start=1, depth=10, n=5, ridge=0.01, experiment="phase-ridges"):
-    fixed = {"variance": 1.0, "mean": 0.0, "experiment": experiment}
-    found = {"objective": objective, "learned_rank": rank, "seed": seed, "start": start}
-    return fixed | found | {"depth": depth, "n": n, "ridge": ridge}
-
-
-def test_cells_are_judged_by_their_margins():
-    diagram = chapter("class Cell")["diagram"]
-
-    def judged(*records):
-        return diagram(list(records), "n")[10, 5]
-
-    clear = judged(record(0.5, 2), record(0.6, 1), record(0.7, 3, start=None))
-    assert (clear.ranks, clear.decided, clear.standard) == ((2,), True, (3,))
-    assert clear.margin == pytest.approx(0.2)
-    assert clear.behind[0] == pytest.approx(0.4)
-    assert not judged(record(0.5, 2), record(0.52, 1), record(0.7, 3, start=None)).decided
-    # The same rank from another start is no rival; ranks above that of the task are of one kind.
-    assert judged(record(0.5, 4), record(0.51, 3, start=None)).margin == pytest.approx(1.0)
-    # Seeds that differ leave a cell open, whatever their margins.
-    split = judged(record(0.5, 2, start=None), record(0.5, 1, seed=1, start=None))
-    assert not split.decided
-    # The best constant and, on the square, the identity take part without training.
-    assert judged(record(1.2, 1, start=None)).ranks == (0,)
-    assert judged(record(0.5, 1, start=None, experiment="phase-points")).ranks == (2,)
 
 
 @pytest.mark.parametrize("name", ["phase-points", "phase-ridges"])
