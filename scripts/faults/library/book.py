@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.faults.checks import (CLAIMS, PLOTTING, Row, SCALE)
+from scripts.faults.checks import CLAIMS, PLOTTING, SCALE, Row
 
 BOOK_FAULTS: list[Row] = [
     (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.faults.checks import (PLANS, RECORDS, Row, TABLES)
+from scripts.faults.checks import PLANS, RECORDS, TABLES, Row
 
 EXPERIMENTS_FAULTS: list[Row] = [
     (

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from scripts.faults.checks import CERTIFICATES, COSTS, DECOMPOSED, KERNEL, NETWORKS, REGULARITY, SPECTRA, TASKS, Row
+from scripts.faults.checks import (
+    CERTIFICATES,
+    COSTS,
+    DECOMPOSED,
+    KERNEL,
+    NETWORKS,
+    REGULARITY,
+    RINGS,
+    SPECTRA,
+    TASKS,
+    Row,
+)
 
 FOUNDATIONS_FAULTS: list[Row] = [
     (
@@ -79,4 +90,24 @@ FOUNDATIONS_FAULTS: list[Row] = [
      "if _checks.is_traced(*trees):", "if False:", NETWORKS, "refused_in_compiled"),
     ("perturbed-one-seed", "_rounding", "arrays moved alike whatever the seed",
      "[seed, content, *a.shape]", "[content, *a.shape]", DECOMPOSED, "traced_networks"),
+    ("ring-closed", "rings", "the last point of the whole circle is the first",
+     "else 2 * np.pi / _checks",
+     "else 0 / _checks",
+     RINGS, "test_circle"),
+    ("ring-fine-arc", "rings", "the fine grid runs across the cut",
+     "2 * np.pi - gap * (degrees > 0), 20_001",
+     "2 * np.pi, 20_001",
+     RINGS, "test_circle"),
+    ("ring-code-negative", "rings", "codes of the circle are negative",
+     "{1: 2 * t[:, None], 2: U + 1}",
+     "{1: 2 * t[:, None], 2: U}",
+     RINGS, "test_circle"),
+    ("ring-annulus-cut", "rings", "the code of the annulus is cut at the first angle",
+     "order[(np.argmax(gaps) + 1) % n], np.max(gaps)",
+     "order[0], np.max(gaps)",
+     RINGS, "test_annulus"),
+    ("ring-annulus-hole", "rings", "points in the hole of the annulus",
+     ">= 0.5][:n]",
+     ">= 0.25][:n]",
+     RINGS, "fill_it"),
 ]  # fmt: skip

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from scripts.faults.checks import (DESCENT, INDEPENDENT, LBFGS, OUTCOME, Row, STATIONARY, SWEEPS, TANGENT_KERNEL, THRESHOLDS)
+from scripts.faults.checks import (
+    DESCENT,
+    INDEPENDENT,
+    LBFGS,
+    OUTCOME,
+    STARTS,
+    STATIONARY,
+    SWEEPS,
+    TANGENT_KERNEL,
+    THRESHOLDS,
+    Row,
+)
 
 TRAINING_FAULTS: list[Row] = [
     (
@@ -173,4 +184,16 @@ TRAINING_FAULTS: list[Row] = [
      "lax.fori_loop(0, steps, step, net)",
      "lax.fori_loop(1, steps, step, net)",
      DESCENT, "test_one_step"),
+    ("start-code-cut", "training/starts", "one dimension of the code more than asked for",
+     "(W[:rank], b[:rank])",
+     "(W[: rank + 1], b[: rank + 1])",
+     STARTS, "test_coded_start"),
+    ("start-decoder-targets", "training/starts", "the decoder learns the inputs",
+     "(into, Y), strict=True)",
+     "(into, X), strict=True)",
+     STARTS, "differ_in_number"),
+    ("start-rank-unchecked", "training/starts", "a code of any dimension",
+     "if rank > min(d_in, d_out):",
+     "if rank > max(d_in, d_out):",
+     STARTS, "does_not_fit"),
 ]  # fmt: skip
