@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from . import _checks, _rounding
@@ -269,6 +270,47 @@ def triple_task(key: Array, n: int, group: str, *, n_test: int = 500) -> Task:
         rank, columns = 2, [jnp.cos(folds[group] * phi), w]
     Y = _scaled(jnp.concatenate(columns, axis=1), rank)
     return _rounding.elsewhere(Task(X[:n], Y[:n], X[n:], Y[n:], rank, phi[:n]))
+
+
+def class_task(rng: np.random.Generator, kind: str, n: int) -> tuple[np.ndarray, np.ndarray]:
+    r"""Draw points of the plane in three classes: around the corners of a triangle, in rings, or in sectors.
+
+    Clusters are normal with standard deviation 0.35 around the corners of a triangle, turned at random, at a distance
+    1.5 from the origin: one dimension and two can tell them apart. Rings have the radii 0.8 j + 0.05 to 0.8 j + 0.55
+    for j = 0, 1, 2, so that their true rank is one. Sectors are thirds of the disc of radius 2 up to a gap, and their
+    rank is two.
+
+    Args:
+        rng: the random numbers.
+        kind: "clusters", "rings" or "sectors".
+        n: number of points of each class.
+
+    Returns:
+        Points (3n, 2) and classes (3n,), 0 to 2 in order.
+
+    Raises:
+        ValueError: another kind, or a count below 1.
+
+    Example:
+        >>> X, y = class_task(np.random.default_rng(0), "rings", 2)
+        >>> X.shape, y.tolist()
+        ((6, 2), [0, 0, 1, 1, 2, 2])
+
+    Source: theory id class-order.
+    """
+    y = np.repeat(np.arange(3), _checks.integer("n", n, 1))
+    third = 2 * np.pi / 3
+    if kind == "clusters":
+        corner = rng.uniform(0, 2 * np.pi) + third * y
+        return 1.5 * np.stack([np.cos(corner), np.sin(corner)], -1) + 0.35 * rng.normal(size=(3 * n, 2)), y
+    if kind == "rings":
+        angle, radius = rng.uniform(0, 2 * np.pi, size=3 * n), 0.8 * y + rng.uniform(0.05, 0.55, size=3 * n)
+    elif kind == "sectors":
+        angle = third * (y + rng.uniform(0.05, 0.95, size=3 * n))
+        radius = 2 * np.sqrt(rng.uniform(0.01, 1, size=3 * n))
+    else:
+        raise ValueError(f'kind must be "clusters", "rings" or "sectors", but it is {kind!r}.')
+    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1), y
 
 
 def _scaled(Y: Array, size: float) -> Array:

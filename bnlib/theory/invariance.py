@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import _checks, _svd
-from ..networks import Network, activations, activations_by_rows, apply
+from ..networks import Network, activations, activations_by_rows, apply, jacobian
 
 # Standard deviation, relative to that of the first component, below which a component counts as rounding.
 RESOLUTION = 1e-6
@@ -18,6 +18,13 @@ class Components(NamedTuple):
 
     scores: np.ndarray
     shares: np.ndarray
+
+
+class Price(NamedTuple):
+    """Hold the least number of affine pieces on an orbit, and the variation there relative to the largest rho."""
+
+    pieces: float
+    variation: float
 
 
 @_checks.float64
@@ -166,3 +173,51 @@ def decoded(
         weights = np.linalg.lstsq(A, Y, rcond=None)[0]
         found.append(1 - np.sum((Y_test - B @ weights) ** 2, axis=0) / spread)
     return np.array(found)
+
+
+@_checks.float64
+def fewest_pieces(net: Network, orbit: Any, tangent: Any, output: int = 0) -> Price:
+    r"""Return how many affine pieces one output must have on a circular orbit, given how little it varies there.
+
+    With the gradients B of the pieces and :math:`\rho=\sqrt{(Bx)^2+(BAx)^2}`, which is constant on each, let
+    :math:`\varepsilon` be the variation of the output and T the length of the part of the orbit on which
+    :math:`\rho\ge r`. For every :math:`r>\varepsilon` there are at least
+
+    .. math:: \frac{T}{2\arccos(1-\varepsilon/r)}
+
+    pieces. The bound is the best over the quantiles r of rho at 0, 5, ..., 90 %; lengths are shares of the sample.
+
+    Args:
+        net: the network.
+        orbit: points :math:`x=e^{tA}x_0` at even t around the circle, (N, d_in), with A^T A = I and A^2 = -I.
+        tangent: Ax at these points.
+        output: number of the output.
+
+    Returns:
+        The bound, 0 where no part of the orbit has a rho above the variation, and variation / largest rho.
+
+    Raises:
+        ValueError: shapes that do not fit.
+
+    Example:
+        >>> from bnlib.build.polygons import folded_polygon
+        >>> t = 2 * np.pi * (np.arange(999) + 0.5) / 999
+        >>> x, Ax = np.c_[np.cos(t), np.sin(t)], np.c_[-np.sin(t), np.cos(t)]
+        >>> round(fewest_pieces(folded_polygon(3), x, Ax).pieces, 1)
+        8.0
+
+    Source: theory id symmetry.
+    """
+    X = np.asarray(_checks.points("orbit", orbit, net.d_in))
+    T = np.asarray(_checks.points("tangent", tangent, net.d_in))
+    if X.shape != T.shape:
+        raise ValueError(f"orbit and tangent must have the same shape, but they have {X.shape} and {T.shape}.")
+    values = np.asarray(apply(net, X))[:, output]
+    J = np.asarray(jacobian(net, X))[:, output]
+    rho = np.hypot(np.sum(J * X, axis=1), np.sum(J * T, axis=1))
+    variation, best = np.ptp(values), 0.0
+    for level in np.quantile(rho, np.linspace(0, 0.9, 19)):
+        if level > variation:
+            share = np.mean(rho >= level * (1 - 1e-9))
+            best = max(best, float(np.pi * share / np.arccos(1 - variation / level)))
+    return Price(best, float(variation / max(np.max(rho), 1e-300)))
