@@ -13,6 +13,7 @@ import pytest
 
 import bnlib as bn
 from bnlib import _svd, networks
+from bnlib.theory import spectra
 from notebook_checks import ROOT
 from strategies import FIXED_X, fixed_net, with_spectrum
 
@@ -113,7 +114,7 @@ def test_what_is_not_finite_is_an_error_and_no_rank():
     ones, some = np.ones((4, 2)), np.ones((3, 2))
     for weights, representations in ((ones * np.nan, some), (ones, np.where(some > 0, np.inf, 0))):
         with pytest.raises(ValueError, match="must be finite"):
-            bn.spectra.rank_of_spectra(weights, representations)
+            spectra.rank_of_spectra(weights, representations)
 
 
 def test_blocks_of_rows_give_what_all_rows_give(monkeypatch):
