@@ -8,8 +8,7 @@ from hypothesis import given, settings
 import bnlib as bn
 import reference
 from bnlib import _svd
-from bnlib.theory import spectra
-from bnlib.theory.spectra import middle, partial_log_products, participation_ratio
+from bnlib.theory.spectra import middle, partial_log_products, participation_ratio, rank_of_spectra
 from strategies import FIXED_X, fixed_net, matrices, networks, networks_and_inputs, with_spectrum
 
 
@@ -106,7 +105,7 @@ def test_bottleneck_rank_is_decided_or_not(net, X, expected):
 def test_one_flat_representation_in_the_middle_is_enough():
     weights, flat, full = np.ones((6, 2)), np.array([1.0, 1.0, 0.0]), np.ones(3)
     for representations, decided in (([flat, flat, full, flat, flat], True), ([full] * 5, False)):
-        found = spectra.rank_of_spectra(weights, np.array(representations))
+        found = rank_of_spectra(weights, np.array(representations))
         assert tuple(found) == (2, 1.0, decided)
 
 
@@ -137,7 +136,7 @@ def spectra(*rows, depth=5):
     ],
 )
 def test_thresholds_of_the_bottleneck_rank(weights, representations, expected):
-    rank, gap, decided = spectra.rank_of_spectra(weights, representations)
+    rank, gap, decided = rank_of_spectra(weights, representations)
     assert (rank, decided) == expected[::2]
     assert gap == pytest.approx(expected[1], abs=1e-15)
 
