@@ -120,3 +120,34 @@ def test_the_symmetry_task_does_not_see_the_rotation():
     assert np.linalg.matrix_rank(Y) == 5  # one output for each of the five, none lost
     with pytest.raises(AssertionError):
         check_invariant(task._replace(Y=task.Y + task.latent[:, 2:]))
+
+
+def check_classes(kind, X, y):
+    """Assert that points of the three classes lie where their shape says."""
+    radius, turns = np.linalg.norm(X, axis=1), np.angle(X[:, 0] + 1j * X[:, 1]) / (2 * np.pi) % 1
+    if kind == "rings":
+        assert np.all((radius > 0.8 * y + 0.05) & (radius < 0.8 * y + 0.55))
+    elif kind == "sectors":
+        np.testing.assert_array_equal(np.floor(3 * turns), y)
+        assert np.all(radius < 2)
+    else:
+        centres = np.stack([X[y == j].mean(axis=0) for j in range(3)])
+        np.testing.assert_allclose(np.linalg.norm(centres, axis=1), 1.5, atol=0.1)
+        assert np.all(np.diff(np.angle(centres @ [1, 1j])) % (2 * np.pi) < np.pi)
+        np.testing.assert_allclose(centres.sum(axis=0), 0, atol=0.2)
+        assert (X - centres[y]).std() == pytest.approx(0.35, rel=0.1)
+
+
+@pytest.mark.parametrize("kind", ["clusters", "rings", "sectors"])
+def test_classes_have_their_shape(kind):
+    X, y = bn.tasks.class_task(np.random.default_rng(1), kind, 200)
+    check_classes(kind, X, y)
+    with pytest.raises(AssertionError):
+        check_classes(kind, X, y[::-1])
+
+
+def test_unknown_classes_are_refused():
+    with pytest.raises(ValueError, match='kind must be "clusters", "rings" or "sectors"'):
+        bn.tasks.class_task(np.random.default_rng(1), "moons", 5)
+    with pytest.raises(ValueError, match="n must be an integer >= 1"):
+        bn.tasks.class_task(np.random.default_rng(1), "rings", 0)
