@@ -54,6 +54,9 @@ def test_pictures_are_turned_to_fit(seed):
     first = principal_plane(A)
     again = principal_plane(A @ Q + 4.0, first.points)
     np.testing.assert_allclose(again.points, first.points, atol=1e-9)
+    turned = first.points @ np.array([[0.6, 0.8], [-0.8, 0.6]])
+    found = principal_plane(A @ Q + 4.0, turned).points
+    np.testing.assert_allclose(found / np.linalg.norm(found), turned / np.linalg.norm(turned), atol=1e-9)
     assert first.share == pytest.approx(1.0)
     assert np.abs(again.points).max() == pytest.approx(1.0)
     three = np.concatenate([A - A.mean(0), np.zeros((9, 1))], axis=1)
