@@ -110,4 +110,8 @@ FOUNDATIONS_FAULTS: list[Row] = [
      ">= 0.5][:n]",
      ">= 0.25][:n]",
      RINGS, "fill_it"),
+    ("classes-sectors", "tasks", "sectors of a half turn",
+     "third = 2 * np.pi / 3",
+     "third = np.pi",
+     TASKS, "classes_have_their_shape"),
 ]  # fmt: skip

@@ -94,7 +94,7 @@ def test_sites_on_a_line_have_none():
 def test_a_point_below_a_fourth_score_does_not_count():
     sites = np.r_[REGULAR, [[0.0, 0.0]]]
     first, (C, b) = reference.layers(voronoi(sites, [0.113, 0.217]))
-    level, lowered, raised = (bn.from_layers([first, (C, b + [0, 0, 0, c])]) for c in (0.0, -0.3, 0.3))
+    level, lowered, raised = (bn.from_layers([first, (C, b + np.array([0, 0, 0, c]))]) for c in (0.0, -0.3, 0.3))
     assert triple_points(level, SIDE, 41).points == []  # four equal scores are no transversal triple point
     assert len(triple_points(lowered, SIDE, 41).points) == 1
     found = triple_points(raised, SIDE, 41).points
