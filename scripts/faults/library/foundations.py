@@ -8,9 +8,9 @@ from scripts.faults.checks import (
     DECOMPOSED,
     KERNEL,
     NETWORKS,
-    REGULARITY,
     RINGS,
     SPECTRA,
+    SUMS,
     TASKS,
     Row,
 )
@@ -83,7 +83,7 @@ FOUNDATIONS_FAULTS: list[Row] = [
      "d_out: int = 20,\n    n_test: int = 500,", "d_out: int = 20,\n    n_test: int = 50,", TASKS, "first_latent"),
     # Decompositions.
     ("rank-size-ignored", "_svd", "rank of a product judged by the product alone",
-     "scale = s[:1] if size is None else np.maximum(s[:1], size)", "scale = s[:1]", REGULARITY, "judged_by"),
+     "scale = s[:1] if size is None else np.maximum(s[:1], size)", "scale = s[:1]", SUMS, "judged_by"),
     ("rows-dropped", "_svd", "only the last block of rows kept",
      'np.concatenate([np.linalg.qr(A, mode="r"), block], axis=-2)', "block", DECOMPOSED, "blocks_of_rows"),
     ("traced-decompositions", "_svd", "decompositions in compiled programs",

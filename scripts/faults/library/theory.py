@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scripts.faults.checks import (
     BOXES,
+    BRACKET,
     CERTIFICATES,
     CONSTANTS,
     COSTS,
@@ -15,9 +16,10 @@ from scripts.faults.checks import (
     NETWORKS,
     PATHS,
     REGIONS,
-    REGULARITY,
     SPECTRA,
+    SUMS,
     SYMMETRY,
+    THIRD,
     TRIPLE_POINTS,
     Row,
 )
@@ -68,12 +70,12 @@ THEORY_FAULTS: list[Row] = [
     (
         "subadditivity-without-roots", "theory/costs", "no roots in the triangle inequality",
         "else a2**0.5 + b2**0.5 - c2**0.5", "else a2 + b2 - c2",
-        REGULARITY, "without_the_root",
+        THIRD, "without_the_root",
     ),
     (
         "bracket-natural-rank", "theory/costs", "rank not taken off the bracket's lower end",
         "return net.depth * float(jnp.max(terms) - k),", "return net.depth * float(jnp.max(terms)),",
-        REGULARITY, "bracket_closes",
+        BRACKET, "bracket_closes",
     ),
     (
         "certificate-bias-dropped", "theory/certificates", "no bias in the theorem's left side",
@@ -179,7 +181,7 @@ THEORY_FAULTS: list[Row] = [
     (
         "third-coefficient-of-sums", "theory/costs", "sign of the third coefficient's excess in sums",
         "a2 + b2 - c2 if adding", "c2 - a2 - b2 if adding",
-        REGULARITY, "not_orthogonal",
+        THIRD, "not_orthogonal",
     ),
     (
         "rank-all-flat", "theory/spectra", "every middle representation must be flat, not one",
@@ -198,10 +200,10 @@ THEORY_FAULTS: list[Row] = [
     ),
     # Scales of tolerances and distances.
     ("bracket-absolute", "theory/costs", "a miss of the target measured absolutely",
-     "1e-9 * max(1.0, float(jnp.max(jnp.abs(target))))", "1e-9", REGULARITY, "miss_is_relative"),
+     "1e-9 * max(1.0, float(jnp.max(jnp.abs(target))))", "1e-9", BRACKET, "miss_is_relative"),
     ("bracket-floor-lost", "theory/costs", "a miss of small targets measured relatively",
      "1e-9 * max(1.0, float(jnp.max(jnp.abs(target))))", "1e-9 * float(jnp.max(jnp.abs(target)))",
-     REGULARITY, "miss_of_small"),
+     BRACKET, "miss_of_small"),
     ("orbit-absolute", "theory/invariance", "variance of small layers taken for rounding",
      "if total > 1e-24 * np.mean(A**2) * A.shape[1] else 0.0", "if total > 1e-24 else 0.0",
      SYMMETRY, "relative_to_the_size"),
@@ -214,7 +216,7 @@ THEORY_FAULTS: list[Row] = [
      "size > RESOLUTION * size.max(initial=0.0)", "size > 0", SYMMETRY, "below_a_millionth"),
     # Thresholds met exactly.
     ("bracket-end", "theory/costs", "a miss of the very tolerance refused",
-     "if miss > 1e-9", "if miss >= 1e-9", REGULARITY, "miss_of_small"),
+     "if miss > 1e-9", "if miss >= 1e-9", BRACKET, "miss_of_small"),
     ("rank-half", "theory/spectra", "a singular value of one half counted",
      "counts = np.sum(s > 0.5, axis=1)", "counts = np.sum(s >= 0.5, axis=1)", SPECTRA, "thresholds_of"),
     ("rank-gap-end", "theory/spectra", "a gap of one half too small",
@@ -237,9 +239,9 @@ THEORY_FAULTS: list[Row] = [
      "np.argmin(ranks), ranks.shape", "np.argmax(ranks), ranks.shape", CERTIFICATES, "too_low_a_rank"),
     # Decompositions.
     ("sum-size-of-one", "theory/costs", "rank of a sum judged by the size of the sum",
-     "(A + B, abs(A) + abs(B))", "(A + B, abs(A + B))", REGULARITY, "judged_by"),
+     "(A + B, abs(A) + abs(B))", "(A + B, abs(A + B))", SUMS, "judged_by"),
     ("product-terms-uncounted", "theory/costs", "rounding of a product whatever the number of its terms",
-     "max(1.0, A.shape[1] / max(C.shape))", "1.0", REGULARITY, "as_many_terms"),
+     "max(1.0, A.shape[1] / max(C.shape))", "1.0", SUMS, "as_many_terms"),
     ("bound-first-block", "theory/costs", "the lower bound at the last block of inputs alone",
      "np.concatenate([_svd.values(J) for J in blocks])", "[_svd.values(J) for J in blocks][-1]",
      DECOMPOSED, "blocks_of_rows"),
