@@ -34,6 +34,21 @@ def test_projections_are_nearest_points(kind, seed):
     check_nearest(s, s.noisy, s.project(s.noisy))
 
 
+def check_upright(s, found):
+    """Assert that from a point t e^(it) of the spiral to the noisy one it goes at right angles to (1 + it) e^(it)."""
+    at, to = (z[:, 0] + 1j * z[:, 1] for z in (s.inner(found), s.inner(s.noisy)))
+    tangent = (1 + 1j * np.abs(at)) * at / np.abs(at)
+    np.testing.assert_allclose(np.real(np.conj(to - at) * tangent), 0, atol=1e-8)
+
+
+def test_projections_on_the_roll_are_refined():
+    s = surface("roll")
+    found = s.project(s.noisy)
+    check_upright(s, found)
+    with pytest.raises(AssertionError):
+        check_upright(s, s.clean)
+
+
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_other_points_of_the_surface_are_not(kind):
     s = surface(kind)

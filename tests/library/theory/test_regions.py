@@ -37,6 +37,8 @@ def test_a_network_is_its_piece_up_to_the_next_kink(drawn):
         piece = affine_piece(net, x)
         if not 1e-6 < piece.distance < np.inf:
             continue
+        pre = np.abs(np.concatenate(reference.forward(net, x)[0][:-1]))
+        assert piece.distance == pytest.approx(pre[pre > 0].min())  # neurons that fill up a layer are at zero
         # A layer multiplies a step by its norm at most.
         reach = piece.distance / np.prod([max(1.0, np.linalg.norm(W)) for W, _ in reference.layers(net)])
         step = np.random.default_rng(0).normal(size=x.shape)
@@ -85,6 +87,14 @@ def test_networks_have_the_pieces_that_their_variation_asks_for(seed):
 def test_twice_the_pieces_would_be_too_many():
     with pytest.raises(AssertionError):
         check_price(folded_polygon(4), factor=2.0)
+
+
+def test_only_the_part_with_slope_asks_for_pieces():
+    """A cap, where rho is 1 on a fifth of the circle and 0 elsewhere: one piece of it varies by what it must."""
+    cap = bn.from_layers([([[1.0, 0.0]], [-0.8]), ([[1.0]], None)])
+    x, Ax = circle(4001)
+    assert pieces_along(cap, x) == 2
+    assert fewest_pieces(cap, x, Ax).pieces == pytest.approx(1, rel=1e-2)
 
 
 def test_a_constant_output_has_no_price():
