@@ -14,7 +14,8 @@ from bnlib.experiments import Setting
 from bnlib.experiments.registry import EXPERIMENTS
 from bnlib.training import trajectory
 from notebook_checks import ROOT
-from scripts.chapters.run_notebooks import Book, state, status_page
+from scripts.chapters.book import Book
+from scripts.pages.status_page import experiments_table, state
 from scripts.runs import paper_scale
 
 TINY = tuple(Setting("affine-law", 1, 6, 4, 6, 15, 0.002, seed) for seed in range(4))
@@ -186,7 +187,7 @@ def test_each_core_becomes_a_device():
 
 
 def test_the_status_page_tells_what_is_pending():
-    page = status_page({}, Book(ROOT).manifests)
+    page = experiments_table(Book(ROOT).manifests)
     for name in experiments.NAMES:
         assert f"| `{name}` | " in page
     entry = {"planned": 4, "seeds": [], "runs": []}
