@@ -49,7 +49,7 @@ MEASURE_FAULTS: list[Row] = [
      "return from_arrays(load_arrays(path), d_in=d_in, negative_slope",
      "return from_arrays(load_arrays(path), negative_slope", READERS, "input_width_decides"),
     ("interval-one-sided", "measure/statistics", "the interval's whole error at its lower end",
-     "[(1 - level) / 2, (1 + level) / 2]", "[1 - level, 1.0]", STATISTICS, "as_often"),
+     "[(1 - level) / 2, (1 + level) / 2]", "[1 - level, 1.0]", STATISTICS, "moves_with"),
     ("interval-nan", "measure/statistics", "seeds without a number kept in the sample",
      "values = values[~np.isnan(values)]", "values = np.nan_to_num(values)", STATISTICS, "left_out"),
     ("exponent-of-sizes", "measure/statistics", "slope against the size instead of its logarithm",

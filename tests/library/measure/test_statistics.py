@@ -16,6 +16,8 @@ def test_an_interval_moves_with_the_sample(sample, scale, shift):
     rounding = 1e-12 * (1 + max(map(abs, sample)))
     assert min(sample) - rounding <= low <= high <= max(sample) + rounding
     assert abs(mean - np.mean(sample)) <= rounding
+    mirrored = bn.interval(-np.array(sample), draws=200)
+    np.testing.assert_allclose(mirrored, [-mean, -high, -low], atol=rounding)
     moved = bn.interval(scale * np.array(sample) + shift, draws=200)
     np.testing.assert_allclose(moved, scale * np.array([mean, low, high]) + shift, atol=20 * rounding + 1e-12)
 
