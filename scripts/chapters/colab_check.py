@@ -32,8 +32,8 @@ import nbformat
 from scripts.chapters.book import ROOT, Book
 from scripts.chapters.comparison import compared
 from scripts.chapters.machines import conditions, named, store
-from scripts.chapters.notebook import VERDICT, measurements
 from scripts.chapters.rerun import ENVIRONMENT, errors, rerun
+from scripts.chapters.verdicts import measurements, stored_verdicts
 
 UV = Path(sys.executable).with_name("uv")
 # What Colab has beside jax and the chapters use.
@@ -94,14 +94,12 @@ class Outcome:
     facts: dict[str, str]
     cells: int
     wrong: tuple[str, ...]
-    measured: dict[str, str]
+    measured: dict[str, dict[str, str]]
 
 
 def verdicts(notebook: nbformat.NotebookNode) -> dict[str, str]:
     """Return the verdicts that a notebook's cells have printed, by claim."""
-    texts = (o.get("text", "") for cell in notebook.cells for o in cell.get("outputs", []))
-    matches = (VERDICT.match(line) for text in texts for line in text.splitlines())
-    return {match["id"]: match["verdict"] for match in matches if match}
+    return {found.id: found.outcome for found in stored_verdicts(notebook)}
 
 
 def execute(path: Path, folder: Path, float64: bool) -> Outcome:

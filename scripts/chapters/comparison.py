@@ -1,4 +1,4 @@
-"""When two outputs of a cell are the same: words exactly, real numbers within a tolerance, measurements not at all."""
+"""When two outputs of a cell are the same: words exactly, real numbers within a tolerance, measurements within theirs."""
 
 from __future__ import annotations
 
@@ -9,22 +9,66 @@ from typing import Any
 
 import nbformat
 
+from scripts.chapters.verdicts import ROW
+
 # Numbers with a point or an exponent; integers are counts and must be equal.
 NUMBER = re.compile(r"(?<![\w.])[-+]?(?:(?:\d+\.\d*|\.\d+)(?:[eE][-+]?\d+)?|\d+[eE][-+]?\d+)")
-# Wide enough for another CPU's rounding, far narrower than what any verdict line allows.
+# Wide enough for another CPU's rounding, far narrower than what any verdict allows.
 RELATIVE, ABSOLUTE = 1e-3, 1e-6
-# As in tests/nbval.cfg: a measurement may move inside the stated tolerance.
-MEASURED = re.compile(r"\[measured [^\]]*\]")
+BOUND = re.compile(r" is (?:(?:exactly|at most|at least|between) )?(\S+)(?: (?P<joint>and|\+/-) (\S+))?$")
 UNCOMPARED = {"nbval-ignore-output", "nbval-skip"}
 
 
 def agree(stored: str, new: str) -> bool:
     """Tell whether two texts have the same words and, number by number, nearly the same values."""
-    # Numbers stand apart from brackets here, since arrays pad them with spaces.
-    if NUMBER.sub(" # ", stored).split() != NUMBER.sub(" # ", new).split():
+    (rows, plain), (new_rows, new_plain) = _checks_and_rest(stored), _checks_and_rest(new)
+    if len(rows) != len(new_rows) or not all(map(_same_check, rows, new_rows)):
         return False
-    pairs = zip(NUMBER.findall(stored), NUMBER.findall(new), strict=True)
-    return all(math.isclose(float(a), float(b), rel_tol=RELATIVE, abs_tol=ABSOLUTE) for a, b in pairs)
+    # Numbers stand apart from brackets here, since arrays pad them with spaces.
+    if NUMBER.sub(" # ", plain).split() != NUMBER.sub(" # ", new_plain).split():
+        return False
+    pairs = zip(NUMBER.findall(plain), NUMBER.findall(new_plain), strict=True)
+    return all(_near(float(a), float(b)) for a, b in pairs)
+
+
+def _checks_and_rest(text: str) -> tuple[list[re.Match[str]], str]:
+    """Separate the lines of a verdict's checks from the rest of a text."""
+    lines = [(line, ROW.match(line)) for line in text.splitlines()]
+    return [row for _, row in lines if row], "\n".join(line for line, row in lines if not row)
+
+
+def _near(stored: float, new: float) -> bool:
+    return math.isclose(stored, new, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+
+
+def room(stated: str, measured: float) -> float:
+    """Return how far a measurement is from the nearest bound of its check, by which it may move.
+
+    A check keeps several spreads between measurement and bound. So a measurement that moves by more than its distance to
+    the bound, towards it or away from it, is another measurement, although the check may still pass.
+
+    Args:
+        stated: what the check allows, as its line says it.
+        measured: the stored measurement.
+
+    Raises:
+        ValueError: a text that states no bound.
+    """
+    if not (found := BOUND.search(stated)):
+        raise ValueError(f"This states no bound: {stated!r}.")
+    first, second = float(found[1]), float(found[3] or "nan")
+    bounds = {"and": (first, second), "+/-": (first - second, first + second)}.get(found["joint"] or "", (first,))
+    return min(abs(measured - bound) for bound in bounds)
+
+
+def _same_check(stored: re.Match[str], new: re.Match[str]) -> bool:
+    """Compare two lines of a verdict: name, rule and outcome exactly, the measurements within their room."""
+    if any(stored[part] != new[part] for part in ("mark", "name", "stated")):
+        return False
+    old, now = float(stored["measured"]), float(new["measured"])
+    if not math.isfinite(old):
+        return stored["measured"] == new["measured"]
+    return _near(old, now) or abs(now - old) <= room(stored["stated"], old)
 
 
 def texts(outputs: Iterable[Any]) -> list[tuple[Any, str]]:
@@ -57,4 +101,4 @@ def differing(stored: nbformat.NotebookNode, new: nbformat.NotebookNode) -> Iter
 
 def printed(cell: nbformat.NotebookNode) -> list[str]:
     """Return the texts of a cell's outputs as they are compared."""
-    return [MEASURED.sub("[measured]", place[key]) for place, key in texts(cell.outputs)]
+    return [place[key] for place, key in texts(cell.outputs)]

@@ -38,20 +38,25 @@ def named(root: Path) -> bool:
     return not subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def entry(code: str, cells: int, differing: Sequence[str], measured: Mapping[str, str]) -> dict[str, Any]:
+def entry(code: str, cells: int, differing: Sequence[str], measured: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """Return the record of one chapter on one machine.
 
     Args:
         code: hash of what its stored outputs were computed with.
         cells: how many were compared.
         differing: those that printed something else, or what else went wrong, in words.
-        measured: by claim, the numbers of its verdict line.
+        measured: by claim, the numbers of its checks by name.
     """
-    return {"code": code, "cells": cells, "differing": list(differing), "measured": dict(measured)}
+    return {
+        "code": code,
+        "cells": cells,
+        "differing": list(differing),
+        "measured": {claim: dict(numbers) for claim, numbers in measured.items()},
+    }
 
 
 def store(
-    book: Book, machine: str, stem: str, cells: int, differing: Sequence[str], measured: Mapping[str, str]
+    book: Book, machine: str, stem: str, cells: int, differing: Sequence[str], measured: Mapping[str, Mapping[str, str]]
 ) -> None:
     """Store what came of one chapter on one machine; see `entry`."""
     with alone(book):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from jupytext.config import load_jupytext_configuration_file
 
 from scripts.chapters.freshness import differences, digest, outputs_hash
 
-VERDICT = re.compile(r"^(?P<verdict>holds|partly|not reproduced)  (?P<id>[\w-]+): .*  \[measured (?P<measured>.*)\]$")
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -76,14 +74,3 @@ def rebuild(notebook: nbformat.NotebookNode, stored: nbformat.NotebookNode) -> N
     for cell, kept in zip(new, old, strict=True):
         cell.outputs, cell.execution_count = kept.outputs, kept.execution_count
     notebook.metadata["bnlib"] = stored.metadata["bnlib"]
-
-
-def measurements(notebook: nbformat.NotebookNode) -> dict[str, str]:
-    """Return what a notebook's verdict lines say was measured, by claim."""
-    found: dict[str, str] = {}
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            for line in output.get("text", "").splitlines():
-                if match := VERDICT.match(line):
-                    found[match["id"]] = match["measured"]
-    return found

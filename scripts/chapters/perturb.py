@@ -21,8 +21,8 @@ from pathlib import Path
 from scripts.chapters.book import ROOT, Book
 from scripts.chapters.comparison import compared
 from scripts.chapters.machines import named, store
-from scripts.chapters.notebook import measurements
 from scripts.chapters.rerun import ENVIRONMENT, rerun
+from scripts.chapters.verdicts import measurements
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,6 @@ from scripts.chapters.freshness import outputs_hash, stamp
 from scripts.chapters.notebook import (
     KERNELSPEC,
     ChapterError,
-    measurements,
     notebook_text,
     read_source,
     read_stored,
@@ -42,6 +41,7 @@ from scripts.chapters.notebook import (
     stale_reasons,
 )
 from scripts.chapters.rerun import CELL_TIMEOUT, ENVIRONMENT, QUIET
+from scripts.chapters.verdicts import measurements
 
 
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
@@ -74,7 +74,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
             cell.metadata.pop("execution", None)
 
 
-def record_measurements(ledger: Path, found: dict[str, str]) -> None:
+def record_measurements(ledger: Path, found: dict[str, dict[str, str]]) -> None:
     """Put measurements into the ledger, each into its record's `measured:` line, and touch nothing else."""
     lines = ledger.read_text(encoding="utf-8").splitlines(keepends=True) if found else []
     current, left = None, dict(found)
@@ -82,7 +82,7 @@ def record_measurements(ledger: Path, found: dict[str, str]) -> None:
         if match := re.match(r"  - id: (\S+)", line):
             current = match[1]
         elif line.startswith("    measured:") and current in left:
-            # A JSON string is a double-quoted YAML string.
+            # JSON is YAML, and stays on one line.
             lines[number] = f"    measured: {json.dumps(left.pop(current), ensure_ascii=False)}\n"
     if left:
         raise ChapterError(f"{ledger.name} has no record with a `measured:` line for {', '.join(sorted(left))}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scripts.chapters.book import Machines
@@ -24,11 +24,6 @@ class Room(NamedTuple):
     room: float
 
 
-def numbers(measured: str, count: int) -> list[float]:
-    """Return the first numbers of a measured text, one for each check."""
-    return [float(part) for part in measured.split(", ")[:count]]
-
-
 def rooms(machines: Machines, code: Mapping[str, str], claims: Mapping[str, Any]) -> list[Room]:
     """Return the room of every check that was measured on enough machines.
 
@@ -37,22 +32,22 @@ def rooms(machines: Machines, code: Mapping[str, str], claims: Mapping[str, Any]
         code: by chapter, what its stored outputs were computed with; other records do not count.
         claims: the ledger, as ``bnlib.book.claims.load`` reads it.
     """
-    found: dict[str, list[list[float]]] = {}
+    found: dict[str, list[Mapping[str, str]]] = {}
     for chapters in machines.values():
         for stem, kept in chapters.items():
             if code.get(stem) == kept["code"]:
                 for claim, measured in kept["measured"].items():
-                    found.setdefault(claim, []).append(numbers(measured, len(claims[claim].checks)))
+                    found.setdefault(claim, []).append(measured)
     result = []
     for claim, rows in sorted(found.items()):
-        rows.append(numbers(claims[claim].measured, len(claims[claim].checks)))
-        for (name, check), values in zip(claims[claim].checks.items(), zip(*rows, strict=True), strict=True):
-            if len(values) > FEWEST:
+        rows.append(claims[claim].measured)
+        for name, check in claims[claim].checks.items():
+            if len(values := [float(row[name]) for row in rows]) > FEWEST:
                 result.append(_room(claim, name, check.low, check.high, values))
     return result
 
 
-def _room(claim: str, name: str, low: float, high: float, values: tuple[float, ...]) -> Room:
+def _room(claim: str, name: str, low: float, high: float, values: Sequence[float]) -> Room:
     value = values[-1]
     spread = statistics.stdev(values) if all(map(math.isfinite, values)) else math.inf
     bound = min((b for b in (low, high) if math.isfinite(b)), key=lambda b: abs(value - b))
