@@ -4,7 +4,7 @@ PORT ?= 8000
 # Chapters and tests mean the same on every machine; on a GPU say `make JAX_PLATFORMS=cuda test`.
 export JAX_PLATFORMS ?= cpu
 BIN := .venv/bin
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/nbval.cfg
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600
 
 FIRST := tests/book/test_notebooks.py tests/repository/test_repository.py
 QUICK := tests/book tests/repository/test_repository.py tests/repository/test_house.py tests/library/book tests/library/test_independent.py

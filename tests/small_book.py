@@ -77,22 +77,40 @@ def add(book, name, *cells):
 
 # What nbval lets pass.
 
+
+def text(outcome, measured, count=3):
+    """Return a verdict as it was printed."""
+    return (
+        f"{outcome}  a: 2 of 2 checks\n  holds  x: x is at most 2.0  [measured {measured}]\n"
+        f"  holds  y: rank is between 1 and 4  [measured {count}]\n"
+    )
+
+
+def verdict(outcome, measured, count=3):
+    """Return code that prints it."""
+    return "print('" + text(outcome, measured, count).rstrip().replace("\n", "\\n") + "')"
+
+
 GOOD = {
     "rounding": ("print('norm 34.095768, 3 layers')", "norm 34.095772, 3 layers\n", []),
     "padding": ("print('[ 1.5  2. ]')", "[1.5 2. ]\n", []),
     "exponent": ("print(1e-7)", "3e-07\n", []),
-    "measurement": (
-        "print('holds  a: x 2.0  [measured 1.91]')",
-        "holds  a: x 2.0  [measured 1.98]\n",
-        ["claim"],
-    ),
+    # By no more than its distance to the bound, 0.5 here.
+    "measurement": (verdict("holds", "1.01"), text("holds", "1.5"), ["claim"]),
+    "count": (verdict("holds", "1.5", 2), text("holds", "1.5", 3), ["claim"]),
 }
 BAD = {
     "number": ("print('norm 34.195772')", "norm 34.095772\n", []),
     "integer": ("print('rank 3')", "rank 2\n", []),
     "word": ("print('rises 1.0')", "falls 1.0\n", []),
-    "stated": ("print('holds  a: x 2.1  [measured 1.9]')", "holds  a: x 2.0  [measured 1.9]\n", ["claim"]),
-    "verdict": ("print('partly  a: x 2.0  [measured 1]')", "holds  a: x 2.0  [measured 1]\n", ["claim"]),
+    "stated": (verdict("holds", "1.5").replace("most 2.0", "most 2.1"), text("holds", "1.5"), ["claim"]),
+    "name": (verdict("holds", "1.5").replace("x: x", "z: x"), text("holds", "1.5"), ["claim"]),
+    "verdict": (verdict("partly", "1.5"), text("holds", "1.5"), ["claim"]),
+    "mark": (verdict("holds", "1.5").replace("  holds  x", "  fails  x"), text("holds", "1.5"), ["claim"]),
+    "another measurement": (verdict("holds", "0.98"), text("holds", "1.5"), ["claim"]),
+    "another count": (verdict("holds", "1.5", 0), text("holds", "1.5", 2), ["claim"]),
+    "no number": (verdict("holds", "nan"), text("holds", "1.5"), ["claim"]),
+    "fewer checks": (verdict("holds", "1.5").rpartition("\\n")[0] + "')", text("holds", "1.5"), ["claim"]),
     "exact": ("print('norm 34.095768')", "norm 34.095772\n", ["nbval-exact"]),
     "more": ("print('norm 1.0')\nprint('more')", "norm 1.0\n", []),
     "value": ("1.25", "norm 1.0\n", []),

@@ -1,4 +1,4 @@
-"""When two outputs of a cell are the same: words exactly, real numbers within a tolerance, measurements within theirs."""
+"""When two outputs of a cell are the same: words exactly, reals within a tolerance, measurements in their room."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def _near(stored: float, new: float) -> bool:
 def room(stated: str, measured: float) -> float:
     """Return how far a measurement is from the nearest bound of its check, by which it may move.
 
-    A check keeps several spreads between measurement and bound. So a measurement that moves by more than its distance to
-    the bound, towards it or away from it, is another measurement, although the check may still pass.
+    A check keeps several spreads between measurement and bound. So a measurement that moves by more than its distance
+    to the bound, towards it or away from it, is another measurement, although the check may still pass.
 
     Args:
         stated: what the check allows, as its line says it.

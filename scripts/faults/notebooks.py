@@ -11,7 +11,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from scripts.chapters.freshness import outputs_hash
-from scripts.chapters.notebook import VERDICT, notebook_text
+from scripts.chapters.notebook import notebook_text
+from scripts.chapters.verdicts import read_verdicts
 from scripts.faults.fault import Edit, MutantError
 
 CHAPTER = "next_order"
@@ -35,12 +36,17 @@ def code(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def data(output: NotebookNode) -> NotebookNode:
+    """Return what a cell's value is shown as; nothing of what was printed."""
+    return output.get("data", NotebookNode())
+
+
 def verdict_cell(notebook: NotebookNode, claim: str = CLAIM) -> NotebookNode:
     for cell in code(notebook):
         for output in cell.outputs:
-            if any((m := VERDICT.match(line)) and m["id"] == claim for line in output.get("text", "").splitlines()):
+            if any(found.id == claim for found in read_verdicts(data(output).get("text/plain", ""))):
                 return cell
-    raise MutantError(f"no cell prints the verdict of {claim}")
+    raise MutantError(f"no cell shows the verdict of {claim}")
 
 
 def figures(notebook: NotebookNode) -> list[NotebookNode]:
@@ -50,15 +56,15 @@ def figures(notebook: NotebookNode) -> list[NotebookNode]:
     return found
 
 
-def reprint(pattern: str, new: str, claim: str = CLAIM) -> Callable[[NotebookNode], None]:
-    """Change what a verdict cell printed, in one place."""
+def reprint(pattern: str, new: str, claim: str = CLAIM, kind: str = "text/plain") -> Callable[[NotebookNode], None]:
+    """Change the verdict that a cell shows, in one place of its text, or of its table."""
 
     def change(notebook: NotebookNode) -> None:
         for output in verdict_cell(notebook, claim).outputs:
-            if re.search(pattern, output.get("text", ""), re.M):
-                output["text"] = re.sub(pattern, new, output["text"], count=1, flags=re.M)
+            if re.search(pattern, data(output).get(kind, ""), re.M):
+                output["data"][kind] = re.sub(pattern, new, output["data"][kind], count=1, flags=re.M)
                 return
-        raise MutantError(f"nothing printed matches {pattern!r}")
+        raise MutantError(f"nothing shown matches {pattern!r}")
 
     return change
 
@@ -66,11 +72,7 @@ def reprint(pattern: str, new: str, claim: str = CLAIM) -> Callable[[NotebookNod
 def other_digit(text: str) -> str:
     """Change the first digit of the first measurement of CLAIM in a text."""
     changed, count = re.subn(
-        rf"(^holds  {CLAIM}: .*\[measured )(\d)",
-        lambda m: m[1] + ("8" if m[2] != "8" else "7"),
-        text,
-        count=1,
-        flags=re.M,
+        r"(\[measured )(\d)", lambda m: m[1] + ("8" if m[2] != "8" else "7"), text, count=1, flags=re.M
     )
     if not count:
         raise MutantError(f"{CLAIM} has no measurement that starts with a digit")
@@ -79,13 +81,13 @@ def other_digit(text: str) -> str:
 
 def forge(notebook: NotebookNode) -> None:
     for output in verdict_cell(notebook).outputs:
-        if CLAIM in output.get("text", ""):
-            output["text"] = other_digit(output["text"])
+        if CLAIM in data(output).get("text/plain", ""):
+            output["data"]["text/plain"] = other_digit(output["data"]["text/plain"])
 
 
 def spoil(notebook: NotebookNode) -> None:
     """Print a first measurement far outside its tolerance."""
-    reprint(rf"(^holds  {CLAIM}: .*\[measured )[^,\]]+", r"\g<1>0.5")(notebook)
+    reprint(r"(\[measured )[^\]]+", r"\g<1>0.5")(notebook)
 
 
 def forge_plain(notebook: NotebookNode) -> None:
@@ -210,6 +212,8 @@ NOTEBOOKS: list[tuple[str, str, Edit, str]] = [
      on_notebook(tagged("claim", "nbval-skip")), IPYNB),
     ("number-changed", "a digit of a measurement", on_notebook(forge), IPYNB),
     ("number-changed-sealed", "the same with a new hash", on_notebook(forge, sealed=True), IPYNB),
+    ("table-changed-sealed", "another measurement in the table alone, with a new hash",
+     on_notebook(reprint(r"(</td><td>)\d", r"\g<1>7", kind="text/html"), sealed=True), IPYNB),
     ("number-plain", "a digit of another number", on_notebook(forge_plain), IPYNB),
     ("not-run", "a cell without execution count", on_notebook(not_run, sealed=True), IPYNB),
     ("run-twice", "an execution count too high", on_notebook(counted, sealed=True), IPYNB),

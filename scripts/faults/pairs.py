@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nbformat
 
-from scripts.chapters.notebook import VERDICT
+from scripts.chapters.verdicts import measurements
 from scripts.faults.checks import BALANCED, BUILT, CERTIFICATES, COSTS, INDEPENDENT, KERNEL, NETWORKS
 from scripts.faults.fault import Edit, Fault, swap
 from scripts.faults.ledger import LEDGER, MAPPED, WHOLE, on_record, with_page
@@ -25,23 +26,19 @@ from scripts.faults.notebooks import (
     verdict_cell,
 )
 
-AGREED = (
-    "measurements within their tolerance are not compared, for they differ between machines; running the chapter "
-    "again restores it"
-)
+AGREED = "a measurement that stays in the room of its check may differ between machines; running the chapter again restores it"
 
 
 def forged_ledger(text: str, root: Path) -> str:
     """Put the forged measurement of CLAIM into the ledger."""
     notebook = nbformat.read(root / IPYNB, as_version=4)
     forge(notebook)
-    lines = [line for o in verdict_cell(notebook).outputs for line in o.get("text", "").splitlines()]
-    measured = next(m["measured"] for line in lines if (m := VERDICT.match(line)) and m["id"] == CLAIM)
-    return str(on_record(CLAIM, "^    measured: .*$", f'    measured: "{measured}"')(text, root))
+    measured = json.dumps(measurements(notebook)[CLAIM])
+    return str(on_record(CLAIM, "^    measured: .*$", f"    measured: {measured}")(text, root))
 
 
 def spoilt_ledger(text: str, root: Path) -> str:
-    return str(on_record(CLAIM, r'^    measured: "[^,"]+', '    measured: "0.5')(text, root))
+    return str(on_record(CLAIM, r'^    measured: \{("\w+"): "[^"]+', r'    measured: {\1: "0.5')(text, root))
 
 
 def module(name: str, old: str, new: str) -> tuple[str, Edit]:

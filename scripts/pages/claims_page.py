@@ -52,8 +52,8 @@ The two are independent: a theorem is checked like anything else, and an experim
 
 """
 TAIL = """
-{doc}`running` says how a verdict comes about. The sources are the papers {cite:p}`J23`, {cite:p}`J22` and {cite:p}`L21`,
-known here through their abstracts and main results; *book* marks what this book adds.
+{doc}`running` says how a verdict comes about. The sources are the papers {cite:p}`J23`, {cite:p}`J22` and
+{cite:p}`L21`, known here through their abstracts and main results; *book* marks what this book adds.
 """
 
 
@@ -121,7 +121,7 @@ def by_chapter(ledger: Mapping[str, Claim], root: Path) -> dict[str, list[Claim]
         mine = [c for c in ledger.values() if c.chapter and Path(c.chapter.partition("#")[0]).stem == path.stem]
         if mine:
             groups[path.stem] = sorted(mine, key=lambda c: anchors.index(c.id) if c.id in anchors else len(anchors))
-    if rest := [claim for claim in ledger.values() if claim not in sum(groups.values(), [])]:
+    if rest := [claim for claim in ledger.values() if not any(claim in group for group in groups.values())]:
         groups[""] = rest
     return groups
 

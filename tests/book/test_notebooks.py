@@ -56,12 +56,12 @@ PROJECT = Project(
     version="1.2.3",
     url="https://example.org/book",
     ledger={
-        "a-law": {"status": "reproduced", "measured": "1.98, 8 seeds"},
-        "b-law": {"status": "not reproduced", "measured": "0.5"},
-        "c-law": {"status": "open", "measured": ""},
+        "a-law": {"status": "reproduced", "measured": {"slope": "1.98", "note": "8 seeds"}},
+        "b-law": {"status": "not reproduced", "measured": {"x": "0.5"}},
+        "c-law": {"status": "open", "measured": None},
     },
 )
-VERDICT_LINE = "holds  a-law: slope is 2.0 +/- 0.15  [measured 1.98, 8 seeds]"
+VERDICT = "holds  a-law: 1 of 1 checks  [8 seeds]\n  holds  slope: slope is 2.0 +/- 0.15  [measured 1.98]"
 
 
 def stream(text, name="stdout"):
@@ -83,7 +83,7 @@ def sound():
             "print(bn.check())",
             metadata={"tags": ["claim"]},
             execution_count=3,
-            outputs=[stream(f"a ratio n/m and https://example.org/a/b\n{VERDICT_LINE}\n")],
+            outputs=[stream(f"a ratio n/m and https://example.org/a/b\n{VERDICT}\n")],
         ),
     ]
     notebook = new_notebook(cells=cells)
@@ -112,6 +112,10 @@ def emit(output):
     return lambda nb: nb.cells[2].outputs.append(output)
 
 
+def elsewhere(output):
+    return lambda nb: nb.cells[1].outputs.append(output)
+
+
 def source(text):
     return lambda nb: nb.cells[2].__setitem__("source", text)
 
@@ -131,25 +135,32 @@ FAULTS = {
     ),
     "no first cell": (check_first_cell, lambda nb: nb.cells.clear(), "first code cell"),
     "a shown first cell": (check_first_cell, retag(0), "remove-cell"),
-    "no verdict": (check_verdicts, lambda nb: nb.cells.pop(2), "no verdict line"),
+    "no verdict": (check_verdicts, lambda nb: nb.cells.pop(2), "it has no verdict"),
     "a claim cell without verdict": (check_verdicts, says("nothing to see"), "prints no verdict"),
     "a verdict without tag": (check_verdicts, retag(2), "without the tag claim"),
     "a verdict kept from comparison": (check_verdicts, retag(2, "claim", "nbval-skip"), "kept from"),
-    "a changed verdict": (check_verdicts, says(VERDICT_LINE.replace("holds", "partly")), "'partly' here"),
-    "a verdict on an open claim": (check_verdicts, says("holds  c-law: x  [measured 1]"), "'open'"),
-    "an unknown claim": (check_verdicts, says(VERDICT_LINE.replace("a-law", "z-law")), "not in the ledger"),
+    "a changed verdict": (check_verdicts, says(VERDICT.replace("holds  a", "partly  a")), "'partly' here"),
+    "a verdict on an open claim": (
+        check_verdicts,
+        says("holds  c-law: 1 of 1 checks\n  holds  x: x is 1 +/- 1  [measured 1]"),
+        "'open'",
+    ),
+    "an unknown claim": (check_verdicts, says(VERDICT.replace("a-law", "z-law")), "not in the ledger"),
     "a changed measurement": (
         check_verdicts,
-        says(VERDICT_LINE.replace("1.98", "1.99")),
-        "1.99, 8 seeds here",
+        says(VERDICT.replace("1.98", "1.99")),
+        "{'slope': '1.99', 'note': '8 seeds'} here",
     ),
-    "no measurement": (check_verdicts, says("holds  a-law: slope is 2.0"), "malformed"),
+    "no measurement": (check_verdicts, says("holds  a-law: 1 of 1 checks"), "malformed"),
+    "no count of checks": (check_verdicts, says(VERDICT.replace("1 of 1 checks", "all")), "malformed"),
+    "another note": (check_verdicts, says(VERDICT.replace("8 seeds", "9 seeds")), "'9 seeds'} here"),
     "a figure without name": (check_figures, drop("figure", "name"), "no name"),
     "a figure without caption": (check_figures, drop("figure", "caption"), "no caption"),
     "a figure without alt": (check_figures, drop("image", "alt"), "no alt"),
     "stderr": (check_outputs, emit(stream("warning", "stderr")), "stderr"),
     "an error": (check_outputs, emit(new_output("error", ename="ValueError", evalue="x")), "ValueError"),
     "an HTML table": (check_outputs, emit(new_output("display_data", {"text/html": "<p>"})), "text/html"),
+    "HTML of no verdict": (check_outputs, elsewhere(new_output("execute_result", {"text/html": "<p>"})), "text/html"),
     "an absolute path": (check_outputs, emit(stream("saved to /opt/place/file.npz")), "/opt/place/file.npz"),
     "a Windows path": (check_outputs, emit(stream(r"saved to C:\place")), r"C:\p"),
     "a clock": (check_timing, source("start = time.perf_counter()"), "measures time"),
@@ -158,7 +169,7 @@ FAULTS = {
     "a real number like a count": (check_reals, source("print(f'{x:6.0f}')"), "digit behind the point"),
     "a percentage like a count": (check_reals, source("print(f'{x:.0%}')"), "digit behind the point"),
     "a real number at times like a count": (check_reals, source("print(f'{x:.3g}')"), "digit behind the point"),
-    "an edited output": (check_hash, says(VERDICT_LINE.replace("1.98", "1.99")), "not those that"),
+    "an edited output": (check_hash, says(VERDICT.replace("1.98", "1.99")), "not those that"),
     "a swapped figure": (
         check_hash,
         lambda nb: nb.cells[1].outputs[0].data.__setitem__("image/png", "aG8="),

@@ -54,7 +54,7 @@ def chapter(path, *cells):
 def test_a_chapter_runs_on_and_its_verdicts_are_compared(tmp_path, monkeypatch):
     colab_check.kernelspec(tmp_path / "kernels" / "colab", sys.executable, {"PYTHONPATH": str(ROOT)})
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
-    line = "{}  a-law: x is at most 1  [measured x = {}]\n"
+    line = "{}  a-law: 1 of 2 checks\n  holds  x: x is at most 1  [measured {}]\n"
     stored = line.format("holds", 0.5)
     path = tmp_path / "chapter.ipynb"
 

@@ -17,7 +17,7 @@ import yaml
 from scripts.atomic import write
 from scripts.chapters import run_notebooks
 from scripts.chapters.freshness import outputs_hash
-from scripts.chapters.notebook import measurements
+from scripts.chapters.verdicts import measurements
 from small_book import LEDGER, add
 
 # Kills while results are written.
@@ -64,7 +64,7 @@ def test_kills_while_writing_leave_a_whole_file(tmp_path):
 
 RUNNER = "import sys; from pathlib import Path; from scripts.chapters import run_notebooks; "
 RUNNER += "sys.exit(run_notebooks.main(sys.argv[2:], Path(sys.argv[1])))"
-VERDICT = "holds  {}-law: slope is 2.0 +/- 0.1  [measured {}]"
+VERDICT = r"holds  {}-law: 1 of 1 checks\n  holds  slope: slope is 2.0 +/- 0.1  [measured {}]"
 BOTH = LEDGER.replace("open", "reproduced")
 
 
@@ -104,7 +104,7 @@ def test_two_runs_at_once_lose_no_measurement(book):
     runs = [subprocess.Popen(runner(book.root, str(path)), stdout=subprocess.DEVNULL) for path in paths]
     assert [run.wait(120) for run in runs] == [0, 0]
     sound(book.root)
-    assert [r["measured"] for r in yaml.safe_load(book.ledger.read_text())["claims"]] == ["1.9", "1.9"]
+    assert [r["measured"] for r in yaml.safe_load(book.ledger.read_text())["claims"]] == [{"slope": "1.9"}] * 2
     assert book.runtimes.keys() == {"a_law", "b_law"}
 
 
@@ -119,12 +119,13 @@ def test_what_one_run_reads_no_other_changes_before_it_writes(book):
         "book = Book(Path(sys.argv[1]))\n"
         "for i in range(int(sys.argv[2]), 40, 2):\n"
         "    with alone(book):\n"
-        "        record_measurements(book.ledger, {f'c{i}': 'done'})\n"
+        "        record_measurements(book.ledger, {f'c{i}': {'x': 'done'}})\n"
     )
     command = [sys.executable, "-c", code, str(book.root)]
     runs = [subprocess.Popen([*command, str(start)]) for start in (0, 1)]
     assert [run.wait(120) for run in runs] == [0, 0]
-    assert {r["measured"] for r in yaml.safe_load(book.ledger.read_text())["claims"]} == {"done"}
+    records = yaml.safe_load(book.ledger.read_text())["claims"]
+    assert [r["measured"] for r in records] == [{"x": "done"}] * 40
 
 
 # Disks and clocks.

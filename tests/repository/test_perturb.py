@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from scripts.chapters import comparison, machines, perturb, rerun, spreads
-from scripts.chapters.notebook import measurements
+from scripts.chapters.verdicts import measurements
 from scripts.pages.status_page import rooms_table
 from small_book import BAD, GOOD, sample
+
+CLAIM = "print('holds  a-law: 1 of 1 checks\\n  holds  x: x is at most 2  [measured {}]')"
 
 
 def test_chapters_on_other_machines_are_compared_as_nbval_does(tmp_path):
@@ -19,7 +21,7 @@ def test_chapters_on_other_machines_are_compared_as_nbval_does(tmp_path):
         "ignored": ("print('rank 3')", "rank 2\n", ["nbval-ignore-output"]),
         "raises": ("print('rank 2')\nraise KeyError('no')", "rank 2\n", []),
         "seed": ("import os\nprint('seed', os.environ['BNLIB_PERTURB'])", "seed 7\n", []),
-        "claim": ("print('holds  a-law: x 2.0  [measured 1.9]')", "holds  a-law: x 2.0  [measured 2]\n", ["claim"]),
+        "claim": (CLAIM.format(1.5), CLAIM.format(1.25)[7:-2].replace("\\n", "\n") + "\n", ["claim"]),
     }
     path = tmp_path / "sample.ipynb"
     nbformat.write(sample(GOOD | BAD | others), path)
@@ -27,7 +29,7 @@ def test_chapters_on_other_machines_are_compared_as_nbval_does(tmp_path):
     wrong = [*range(len(GOOD), len(GOOD) + len(BAD)), len(GOOD) + len(BAD) + 1]
     assert run.differing == wrong
     assert len(comparison.compared(run.stored)) == len(GOOD) + len(BAD) + 3
-    assert measurements(run.now) == {"a": "1", "a-law": "1.9"}
+    assert measurements(run.now) == {"a": {"x": "1.5"}, "a-law": {"x": "1.5"}}
     assert "--- Cell 5, stored\nrank 2\n--- now\nrank 3\n" in run.shown()
     assert "KeyError: 'no'" in run.shown()
     assert run.trouble == ""
@@ -62,12 +64,16 @@ def checks(**bounds):
     return SimpleNamespace(checks={name: SimpleNamespace(low=low, high=high) for name, (low, high) in bounds.items()})
 
 
+def seen(*values):
+    return dict(zip(("close", "far", "still"), map(str, values), strict=True)) | {"note": "3 seeds"}
+
+
 def test_the_room_of_a_check_is_counted_in_spreads():
     claim = checks(close=(-math.inf, 1.0), far=(0.0, math.inf), still=(2.0, 2.0))
-    claim.measured = "0.9, 5, 2, 3 seeds"
-    shown = ("0.8, 5.1, 2, 3 seeds", "1, 4.9, 2, 3 seeds", "0.9, 5, 2, 3 seeds")
-    stored = {f"m{i}": {"x_law": machines.entry("c1", 3, [], {"a-law": text})} for i, text in enumerate(shown)}
-    stored["old"] = {"x_law": machines.entry("c0", 3, [], {"a-law": "100, 100, 100"})}
+    claim.measured = seen(0.9, 5, 2)
+    shown = (seen(0.8, 5.1, 2), seen(1, 4.9, 2), seen(0.9, 5, 2))
+    stored = {f"m{i}": {"x_law": machines.entry("c1", 3, [], {"a-law": row})} for i, row in enumerate(shown)}
+    stored["old"] = {"x_law": machines.entry("c0", 3, [], {"a-law": seen(100, 100, 100)})}
     close, far, still = spreads.rooms(stored, {"x_law": "c1"}, {"a-law": claim})
     assert close.room == pytest.approx(0.1 / np.std([0.8, 1.0, 0.9, 0.9], ddof=1))
     assert (close.bound, far.bound, still.bound) == (1.0, 0.0, 2.0)
@@ -80,7 +86,7 @@ def test_the_room_of_a_check_is_counted_in_spreads():
     assert rooms_table([far]).endswith("1 checks were measured; 1 have room.\n")
     assert rooms_table([]) == ""
     # What is not finite on one machine has no room.
-    stored["m0"]["x_law"]["measured"]["a-law"] = "inf, 5, 2"
+    stored["m0"]["x_law"]["measured"]["a-law"] = seen("inf", 5, 2)
     assert spreads.rooms(stored, {"x_law": "c1"}, {"a-law": claim})[0].room == 0
     # Two machines say nothing of a spread.
     assert spreads.rooms({"m0": stored["m0"], "m1": stored["m1"]}, {"x_law": "c1"}, {"a-law": claim}) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.faults.checks import CLAIMS, PLOTTING, SCALE, Row
+from scripts.faults.checks import CLAIMS, PLOTTING, SCALE, VERDICTS, Row
 
 BOOK_FAULTS: list[Row] = [
     (
@@ -13,29 +13,35 @@ BOOK_FAULTS: list[Row] = [
     (
         "claim-upper-bound", "book/claims", "no upper bound of a measurement",
         "self.low <= value <= self.high", "self.low <= value",
-        CLAIMS, "only_the_outcome",
+        VERDICTS, "only_the_outcome",
     ),
     (
         "claim-infinity", "book/claims", "infinity accepted",
         "return math.isfinite(value) and self.low", "return self.low",
-        CLAIMS, "only_the_outcome",
+        VERDICTS, "only_the_outcome",
     ),
     (
-        "claim-any", "book/claims", "one passed check enough to hold",
+        "claim-any", "book/verdict", "one passed check enough to hold",
         '"holds" if all(passed)', '"holds" if any(passed)',
-        CLAIMS, "only_the_outcome",
+        VERDICTS, "only_the_outcome",
     ),
     (
-        "claim-silent", "book/claims", "a changed outcome passed over",
-        "if outcome != EXPECTED.get(status := ledger[claim_id].status):",
-        "if (status := ledger[claim_id].status) not in EXPECTED:",
-        CLAIMS, "only_the_outcome",
+        "claim-silent", "book/verdict", "a changed outcome passed over",
+        "if verdict.outcome != claims.EXPECTED.get(status := ledger[claim_id].status):",
+        "if (status := ledger[claim_id].status) not in claims.EXPECTED:",
+        VERDICTS, "only_the_outcome",
     ),
     # Thresholds met exactly.
     ("claim-single-number", "book/claims", "an interval of one number refused",
      "high]} if low <= high:", "high]} if low < high:", CLAIMS, "single_number"),
-    ("claim-counts", "book/claims", "counts above 1000 rounded",
-     "abs(value) < 1e9:", "abs(value) < 1e3:", CLAIMS, "in_full"),
+    ("claim-counts", "book/verdict", "counts above 1000 rounded",
+     "abs(value) < 1e9:", "abs(value) < 1e3:", VERDICTS, "in_full"),
+    ("verdict-order", "book/verdict", "what holds shown first in the table",
+     "key=lambda row: row.passed", "key=lambda row: not row.passed", VERDICTS, "fails_first"),
+    ("verdict-markup", "book/verdict", "words of the ledger shown as markup",
+     "label, bound, why = map(html.escape, (", "label, bound, why = map(str, (", VERDICTS, "no_markup"),
+    ("verdict-digits", "book/verdict", "a measurement rounded across its bound",
+     "range(4, 18)", "range(4, 5)", VERDICTS, "earned_by"),
     ("parameters-other-scale", "book/scale", "the other scale's parameters",
      "index = SCALES.index(scale(choice))", "index = 1 - SCALES.index(scale(choice))", SCALE, "follow_the_scale"),
     ("stream-of-run", "book/streams", "the same numbers in every run",
