@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nbformat
@@ -56,33 +56,32 @@ def figures(notebook: NotebookNode) -> list[NotebookNode]:
     return found
 
 
-def reprint(pattern: str, new: str, claim: str = CLAIM, kind: str = "text/plain") -> Callable[[NotebookNode], None]:
-    """Change the verdict that a cell shows, in one place of its text, or of its table."""
+def reprint(
+    pattern: str, new: str, claim: str = CLAIM, kinds: Sequence[str] = ("text/plain",)
+) -> Callable[[NotebookNode], None]:
+    """Change the verdict that a cell shows, in one place of its text, of its table, or of both."""
 
     def change(notebook: NotebookNode) -> None:
         for output in verdict_cell(notebook, claim).outputs:
-            if re.search(pattern, data(output).get(kind, ""), re.M):
-                output["data"][kind] = re.sub(pattern, new, output["data"][kind], count=1, flags=re.M)
+            if all(re.search(pattern, data(output).get(kind, ""), re.M) for kind in kinds):
+                for kind in kinds:
+                    output["data"][kind] = re.sub(pattern, new, output["data"][kind], count=1, flags=re.M)
                 return
         raise MutantError(f"nothing shown matches {pattern!r}")
 
     return change
 
 
-def other_digit(text: str) -> str:
-    """Change the first digit of the first measurement of CLAIM in a text."""
-    changed, count = re.subn(
-        r"(\[measured )(\d)", lambda m: m[1] + ("8" if m[2] != "8" else "7"), text, count=1, flags=re.M
-    )
-    if not count:
-        raise MutantError(f"{CLAIM} has no measurement that starts with a digit")
-    return changed
-
-
 def forge(notebook: NotebookNode) -> None:
+    """Change the first digit of the first measurement, in the text of the verdict and in its table."""
     for output in verdict_cell(notebook).outputs:
-        if CLAIM in data(output).get("text/plain", ""):
-            output["data"]["text/plain"] = other_digit(output["data"]["text/plain"])
+        if found := re.search(r"\[measured ((\d)[^\]]*)", data(output).get("text/plain", "")):
+            new = ("8" if found[2] != "8" else "7") + found[1][1:]
+            for kind, frame in {"text/plain": "[measured {}]", "text/html": "<td>{}</td>"}.items():
+                text = output["data"][kind]
+                output["data"][kind] = text.replace(frame.format(found[1]), frame.format(new), 1)
+            return
+    raise MutantError(f"{CLAIM} has no measurement that starts with a digit")
 
 
 def spoil(notebook: NotebookNode) -> None:
@@ -213,7 +212,7 @@ NOTEBOOKS: list[tuple[str, str, Edit, str]] = [
     ("number-changed", "a digit of a measurement", on_notebook(forge), IPYNB),
     ("number-changed-sealed", "the same with a new hash", on_notebook(forge, sealed=True), IPYNB),
     ("table-changed-sealed", "another measurement in the table alone, with a new hash",
-     on_notebook(reprint(r"(</td><td>)\d", r"\g<1>7", kind="text/html"), sealed=True), IPYNB),
+     on_notebook(reprint(r"(</td><td>)\d", r"\g<1>7", kinds=["text/html"]), sealed=True), IPYNB),
     ("number-plain", "a digit of another number", on_notebook(forge_plain), IPYNB),
     ("not-run", "a cell without execution count", on_notebook(not_run, sealed=True), IPYNB),
     ("run-twice", "an execution count too high", on_notebook(counted, sealed=True), IPYNB),
