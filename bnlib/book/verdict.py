@@ -66,7 +66,7 @@ class Verdict:
         return (
             f'<div class="verdict {self.outcome.partition(" ")[0]}">\n'
             f"<p>{' · '.join(filter(None, head))}</p>\n"
-            '<table><thead><tr><th scope="col">check</th><th scope="col">stated</th><th scope="col">measured</th>'
+            '<table><thead><tr><th scope="col">check, with its reason</th><th scope="col">stated</th><th scope="col">measured</th>'
             '<th scope="col">outcome</th></tr></thead>\n<tbody>\n'
             + "".join(map(_html_row, rows))
             + "</tbody></table>\n</div>"
@@ -77,7 +77,7 @@ def _html_row(row: Row) -> str:
     label, bound, why = map(html.escape, (row.rule.label, row.rule.bound, row.rule.why))
     mark = "✓ holds" if row.passed else "✗ fails"
     return (
-        f'<tr class="{MARKS[row.passed]}"><td>{label}<details><summary>why this bound</summary>{why}</details></td>'
+        f'<tr class="{MARKS[row.passed]}"><td><details><summary>{label}</summary>{why}</details></td>'
         f"<td>{bound}</td><td>{row.measured}</td><td>{mark}</td></tr>\n"
     )
 

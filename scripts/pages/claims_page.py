@@ -37,8 +37,8 @@ STANDING = {
         "bdg-success-line",
         "a theorem with a complete proof in its chapter; its checks look at that theorem",
     ),
-    "taken from the paper": ("bdg-primary-line", "a theorem that a paper proves, used here without a proof of our own"),
-    "no proof": ("bdg-secondary-line", "nothing here proves it: it is what experiments show"),
+    "taken from the paper": ("bdg-info-line", "a theorem that a paper proves, used here without a proof of our own"),
+    "no proof": ("bdg-primary-line", "nothing here proves it: it is what experiments show"),
 }
 MARKED = re.compile(r"(<!-- claims -->\n)(.*?)(<!-- end of claims -->)", re.S)
 HEAD = """\

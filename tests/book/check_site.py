@@ -129,7 +129,7 @@ def test_claims_can_be_narrowed(browser, address):
     with Visit(browser, address, "book/claims.html", "desk") as visit:
         count = visit.page.locator(".claim-filter output")
         total = int(count.inner_text().split()[2])
-        visit.page.get_by_label("Status").select_option("partly")
+        visit.page.get_by_label("Checks").select_option("partly")
         partly = int(count.inner_text().split()[0])
         assert 0 < partly < total
         assert visit.page.locator("article dl > dt:visible").count() == partly
@@ -142,9 +142,13 @@ def test_a_verdict_that_holds_in_part_has_another_colour(browser, address):
     bars = []
     for chapter, verdict in (("symmetry", "holds"), ("autoencoder", "partly")):
         with Visit(browser, address, f"notebooks/{chapter}.html", "desk") as visit:
-            line = visit.page.locator("div.cell.tag_claim div.cell_output pre").last
-            assert line.inner_text().startswith(verdict)
-            bars.append(line.evaluate("(e) => getComputedStyle(e).borderLeftColor"))
+            table = visit.page.locator("div.verdict").last
+            assert table.inner_text().startswith(verdict)
+            marks = table.locator("tbody td:last-child").all_inner_texts()
+            assert marks == sorted(marks, reverse=True)  # ✗ before ✓
+            assert ("✗ fails" in marks) == (verdict == "partly")
+            assert table.locator("details").first.get_attribute("open") is None
+            bars.append(table.evaluate("(e) => getComputedStyle(e).borderLeftColor"))
     assert bars[0] != bars[1]
 
 
