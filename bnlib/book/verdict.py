@@ -12,6 +12,9 @@ from typing import Any
 from . import claims
 from .claims import Check, Claim, ClaimError
 
+HEADER = "".join(
+    f'<th scope="col">{title}</th>' for title in ("check, with its reason", "stated", "measured", "outcome")
+)
 MARKS = {True: "holds", False: "fails"}
 
 
@@ -66,8 +69,7 @@ class Verdict:
         return (
             f'<div class="verdict {self.outcome.partition(" ")[0]}">\n'
             f"<p>{' · '.join(filter(None, head))}</p>\n"
-            '<table><thead><tr><th scope="col">check, with its reason</th><th scope="col">stated</th><th scope="col">measured</th>'
-            '<th scope="col">outcome</th></tr></thead>\n<tbody>\n'
+            f"<table><thead><tr>{HEADER}</tr></thead>\n<tbody>\n"
             + "".join(map(_html_row, rows))
             + "</tbody></table>\n</div>"
         )
