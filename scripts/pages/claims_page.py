@@ -37,6 +37,10 @@ STANDING = {
         "bdg-success-line",
         "a theorem with a complete proof in its chapter; its checks look at that theorem",
     ),
+    "proved in part": (
+        "bdg-success-line",
+        "part of the statement is a theorem, proved in its chapter; the rest is observed",
+    ),
     "taken from the paper": ("bdg-info-line", "a theorem that a paper proves, used here without a proof of our own"),
     "no proof": ("bdg-primary-line", "nothing here proves it: it is what experiments show"),
 }

@@ -19,7 +19,7 @@ BROKEN = [
     ({"source": ["J23", 23]}, "is not valid under any"),
     ({"kind": "lemma"}, "'lemma' is not one of"),
     ({"standing": "proved"}, "'proved' is not one of"),
-    ({"standing": "no proof"}, "'proved here' was expected"),
+    ({"standing": "no proof"}, "'no proof' is not one of ['proved here', 'proved in part']"),
     ({"statement": "Short."}, "is too short"),
     ({"statement": None}, "None is not of type 'string'"),
     ({"proved": "by hand"}, "does not match"),
