@@ -143,7 +143,7 @@ def cell_edges(values: Any) -> np.ndarray:
 
 
 def phase_diagram(ax: Axes, cells: phases.Diagram) -> None:
-    """Draw a phase diagram: cells coloured by rank, with the ranks of all seeds, hatched where they are not decided.
+    """Draw a phase diagram: cells coloured by rank, with the ranks of all seeds, hatched where they are not clear.
 
     Args:
         ax: axes to draw on.
@@ -163,10 +163,10 @@ def phase_diagram(ax: Axes, cells: phases.Diagram) -> None:
     for i, L in enumerate(depths):
         for j, c in enumerate(columns):
             cell = cells[L, c]
-            if not cell.decided:
+            if not cell.clear:
                 box = (x[j], y[i]), x[j + 1] - x[j], y[i + 1] - y[i]
                 ax.add_patch(Rectangle(*box, fill=False, hatch="////", edgecolor="white", linewidth=0))
-            text = "/".join(str(r) if r < 3 else "3+" for r in sorted(set(cell.ranks)))
+            text = " or ".join(str(r) if r < 3 else "3+" for r in sorted(set(cell.ranks)))
             ax.text(np.sqrt(x[j] * x[j + 1]), np.sqrt(y[i] * y[i + 1]), text, ha="center", va="center")
     ax.set(xscale="log", yscale="log", ylabel="depth $L$")
     ax.set_xticks(columns, [f"{c:g}" for c in columns])

@@ -1,4 +1,4 @@
-"""Phase diagrams: the rank of the best network found in each cell of a grid, and whether it is decided.
+"""Phase diagrams: the rank of the best network found in each cell of a grid, and whether the cell is clear.
 
 Every cell is trained from several starts with several seeds, and the lowest objective wins. Records are dictionaries
 as ``experiments.load`` returns them.
@@ -23,7 +23,7 @@ class Cell(NamedTuple):
         behind: its objective over the winner's, less one, by seed.
 
     Example:
-        >>> Cell((2, 2), 0.1, (2, 1), (0.0, 0.2)).decided
+        >>> Cell((2, 2), 0.1, (2, 1), (0.0, 0.2)).clear
         True
 
     Source: theory id rank-phase.
@@ -35,7 +35,7 @@ class Cell(NamedTuple):
     behind: tuple[float, ...]
 
     @property
-    def decided(self) -> bool:
+    def clear(self) -> bool:
         """Whether all seeds agree on the rank, with a margin of at least 5 %."""
         return len(set(self.ranks)) == 1 and self.margin >= NEEDED
 
@@ -144,7 +144,7 @@ def axes(cells: Diagram) -> tuple[list[int], list[Any]]:
 
 
 def table(cells: Diagram, column: str) -> str:
-    """Write rank and margin in percent of all cells, with a question mark where a cell is not decided.
+    """Write rank and margin in percent of all cells, with a question mark where a cell is not clear.
 
     Example:
         >>> clear, open = Cell((1, 1), 0.5, (1, 1), (0.0, 0.0)), Cell((1, 2), 0.5, (1, 2), (0.0, 0.0))
@@ -158,13 +158,13 @@ def table(cells: Diagram, column: str) -> str:
     lines = ["  L " + " ".join(f"{c:g}".removeprefix("0").rjust(5) for c in columns) + f"  {column}"]
     for L in reversed(depths):
         row = [cells[L, c] for c in columns]
-        entries = [f" {c.rank}{' ' if c.decided else '?'}{min(99, round(100 * c.margin)):2d}" for c in row]
+        entries = [f" {c.rank}{' ' if c.clear else '?'}{min(99, round(100 * c.margin)):2d}" for c in row]
         lines.append(f"{L:3d} " + " ".join(entries))
     return "\n".join(lines)
 
 
 def disorder(cells: Diagram, *, reverse: bool = False) -> int:
-    """Count pairs of decided cells in which more depth and a later column go with a larger rank.
+    """Count pairs of clear cells in which more depth and a later column go with a larger rank.
 
     Args:
         cells: the diagram, whole.
@@ -178,5 +178,5 @@ def disorder(cells: Diagram, *, reverse: bool = False) -> int:
     Source: theory id rank-phase.
     """
     sign = -1 if reverse else 1
-    settled = [(L, sign * c, cell.ranks[0]) for (L, c), cell in cells.items() if cell.decided]
-    return sum(L <= M and c <= d and rank < other for L, c, rank in settled for M, d, other in settled)
+    clear = [(L, sign * c, cell.ranks[0]) for (L, c), cell in cells.items() if cell.clear]
+    return sum(L <= M and c <= d and rank < other for L, c, rank in clear for M, d, other in clear)

@@ -154,7 +154,7 @@ def test_the_bound_of_the_second_dimension_is_attained_and_its_exponent_needs_k(
 
 @pytest.mark.parametrize("name", ["phase-points", "phase-ridges"])
 def test_the_stored_diagrams(name):
-    """Find the decided cells anew, in another way, and hold them to the order of the phases."""
+    """Find the clear cells anew, in another way, and hold them to the order of the phases."""
     records = json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8"))["records"]
     column = "n" if name == "phase-points" else "ridge"
     best = {}
@@ -167,19 +167,19 @@ def test_the_stored_diagrams(name):
         at[0] = min(at.get(0, np.inf), r["variance"] + r["mean"] * r["ridge"] / (1 + r["ridge"]))
         if name == "phase-points":
             at[2] = min(at.get(2, np.inf), 2 * r["depth"] * r["ridge"])
-    decided = {}
+    clear = {}
     for cell, seeds in best.items():
         assert len(seeds) >= 2
         orders = [sorted(at.items(), key=lambda item: item[1]) for at in seeds.values()]
         margin = min(second[1] / first[1] - 1 for first, second, *_ in orders)
         if margin >= 0.05 and len({first[0] for first, *_ in orders}) == 1:
-            decided[cell] = orders[0][0][0]
+            clear[cell] = orders[0][0][0]
     assert len(best) == 64
     sign = -1 if name == "phase-points" else 1
-    for (L, c), (M, d) in product(decided, repeat=2):
+    for (L, c), (M, d) in product(clear, repeat=2):
         if L <= M and sign * c <= sign * d:
-            assert decided[M, d] <= decided[L, c]
-    assert set(decided.values()) == ({1, 2} if name == "phase-points" else {0, 1, 2, 3})
+            assert clear[M, d] <= clear[L, c]
+    assert set(clear.values()) == ({1, 2} if name == "phase-points" else {0, 1, 2, 3})
 
 
 def test_what_a_third_dimension_saves_tells_where_it_pays():

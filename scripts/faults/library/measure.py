@@ -85,7 +85,7 @@ MEASURE_FAULTS: list[Row] = [
      "for objective, other in found if other != rank)", "for objective, other in found[1:])", PHASES, "judged"),
     ("phases-best-margin", "measure/phases", "the largest of the margins of the seeds",
      "Cell(tuple(ranks), min(margins),", "Cell(tuple(ranks), max(margins),", PHASES, "least_margin"),
-    ("phases-split-decided", "measure/phases", "seeds that differ leave a cell decided",
+    ("phases-split-clear", "measure/phases", "seeds that differ leave a cell clear",
      "return len(set(self.ranks)) == 1 and self.margin >= NEEDED", "return self.margin >= NEEDED", PHASES, "judged"),
     ("phases-constant", "measure/phases", "the best constant without its norm",
      'r["variance"] + r["ridge"] / (1 + r["ridge"]) * r["mean"]', 'r["variance"]', PHASES, "cost_what"),
