@@ -51,6 +51,7 @@ mutants: venv ## plant faults in a copy of the checkout and see what the tests c
 reproduce: venv ## run the stale chapters again and store their outputs (ALL=1: every chapter)
 	$(BIN)/python -m scripts.chapters.run_notebooks $(if $(ALL),--all)
 	$(BIN)/python -m scripts.pages.claims_page
+	$(BIN)/python -m scripts.pages.research_pages
 	$(BIN)/python -m scripts.pages.status_page
 
 site: book ## look at every page of the site in a browser that is installed here
