@@ -13,8 +13,8 @@ from scripts.pages.statements import Statement
 
 STANDING = {
     "proved here": ("bdg-success-line", "with a complete proof in its chapter"),
-    "proved in part": ("bdg-secondary-line", "a part is proved here, and the sentence says which"),
-    "taken": ("bdg-primary-line", "proved elsewhere and used here"),
+    "proved in part": ("bdg-success-line", "a part is proved here, and the sentence says which"),
+    "taken": ("bdg-info-line", "proved elsewhere and used here"),
     "open": ("bdg-muted-line", "stated as a conjecture"),
 }
 HEAD = """\

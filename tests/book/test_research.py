@@ -175,7 +175,7 @@ def test_a_small_book_has_its_pages(tmp_path, capsys):
     assert "{ref}`proof <proof-balance>` · in the {doc}`concordance <concordance>` with J23" in results
     concordance = (root / "book" / "concordance.md").read_text(encoding="utf-8")
     assert "Here: {prf:ref}`thm-balance` ({ref}`proof <proof-balance>`)" in concordance
-    assert "{ref}`law <claim-page-law>` {bdg-secondary-line}`no proof` {bdg-primary}`reproduced`" in concordance
+    assert "{ref}`law <claim-page-law>` {bdg-primary-line}`no proof` {bdg-primary}`reproduced`" in concordance
     (root / "book" / "results.md").write_text("old")
     assert research_pages.main(["--check", *arguments]) == 1
 
