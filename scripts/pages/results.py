@@ -25,8 +25,12 @@ HEAD = """\
 
 Every theorem, proposition, lemma, corollary and conjecture of the book in the order of the chapters, each with its
 standing and with the public call of the library that computes what it speaks of, if there is one. {doc}`concordance`
-compares them with the papers, and {doc}`open_problems` lists what is missing. There are two alphabetical lists:
-{ref}`definitions and theorems <prf-prf>`, and {doc}`terms and names of the library <../genindex>`.
+compares them with the papers, and {doc}`open_problems` lists what is missing.
+
+```{container} on-screen
+There are two alphabetical lists: {ref}`definitions and theorems <prf-prf>`, and {doc}`terms and names of the library
+<../genindex>`.
+```
 
 """
 NEW = """
