@@ -28,8 +28,8 @@ standing and with the public call of the library that computes what it speaks of
 compares them with the papers, and {doc}`open_problems` lists what is missing.
 
 ```{container} on-screen
-There are two alphabetical lists: {ref}`definitions and theorems <prf-prf>`, and {doc}`terms and names of the library
-<../genindex>`.
+There are two alphabetical lists: {ref}`definitions and theorems <prf-prf>`, and
+{doc}`terms and names of the library <../genindex>`.
 ```
 
 """
