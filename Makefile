@@ -53,6 +53,8 @@ reproduce: venv ## run the stale chapters again and store their outputs (ALL=1: 
 	$(BIN)/python -m scripts.pages.claims_page
 	$(BIN)/python -m scripts.pages.research_pages
 	$(BIN)/python -m scripts.pages.status_page
+	$(BIN)/python -m scripts.pages.map_page
+	$(BIN)/python -m scripts.pages.citation
 
 site: book ## look at every page of the site in a browser that is installed here
 	$(BIN)/pytest -q --no-header -n 2 tests/book/check_site.py

@@ -10,7 +10,7 @@ function bnlibMenus(form, runs) {
   return knobs;
 }
 
-document.addEventListener("DOMContentLoaded", () => {
+function bnlibKnobs() {
   const runs = window.bnlibSpectra, box = document.getElementById("knobs"), form = box.querySelector("form");
   const plot = document.getElementById("knobs-plot"), words = document.getElementById("knobs-words");
   const knobs = bnlibMenus(form, runs);
@@ -65,4 +65,8 @@ document.addEventListener("DOMContentLoaded", () => {
     form.elements.ridge.value = point.y;
     draw();
   });
-});
+}
+
+// The first page loads this script late, when the document is complete.
+if (document.readyState === "complete") bnlibKnobs();
+else document.addEventListener("DOMContentLoaded", bnlibKnobs);
