@@ -12,8 +12,8 @@ from scripts.chapters import times
 from scripts.chapters.book import ROOT, Book
 from scripts.chapters.source import Chapter
 
-NUMBERS = "one two three four five six seven eight nine ten twelve fifteen twenty thirty forty sixty ninety".split()
-AMOUNT = rf"(\d[\d.,]*|an?|half an?|few|{'|'.join(NUMBERS)})( and a half)?"
+NUMBERS = "one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|sixty|ninety"
+AMOUNT = rf"(\d[\d.,]*|an?|half an?|few|{NUMBERS})( and a half)?"
 UNIT = "(second|minute|hour|day)"
 TYPED = re.compile(rf"\b{AMOUNT}[ -]{UNIT}s?\b|\b(seconds|minutes|hours)\b|\bRunning time\b", re.I)
 # A place in a list, not a time.
