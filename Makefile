@@ -53,6 +53,7 @@ reproduce: venv ## run the stale chapters again and store their outputs (ALL=1: 
 	$(BIN)/python -m scripts.pages.claims_page
 	$(BIN)/python -m scripts.pages.research_pages
 	$(BIN)/python -m scripts.pages.status_page
+	$(BIN)/python -m scripts.pages.landing_figure
 	$(BIN)/python -m scripts.pages.map_page
 	$(BIN)/python -m scripts.pages.citation
 

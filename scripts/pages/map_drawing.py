@@ -18,6 +18,7 @@ text { font-family: system-ui, "Segoe UI", "DejaVu Sans", sans-serif; fill: var(
 .spine .box { stroke: var(--pst-color-text-base, #222); }
 .arrow.spine { stroke: var(--pst-color-text-base, #222); }
 .head.spine { fill: var(--pst-color-text-base, #222); }
+a { text-decoration: none; }
 a:is(:hover, :focus) .box { fill: var(--pst-color-surface, #eee); }
 a:is(:hover, :focus) text { text-decoration: underline; }
 """

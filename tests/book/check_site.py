@@ -118,7 +118,9 @@ def test_page_is_sound(browser, address, page, view):
         assert not faults(visit, narrow=view == "phone")
 
 
-@pytest.mark.parametrize("page", ["book/intro.html", "book/claims.html", "notebooks/window.html"])
+@pytest.mark.parametrize(
+    "page", ["book/intro.html", "book/how_to_read.html", "book/claims.html", "notebooks/window.html"]
+)
 def test_dark_mode_has_contrast(browser, address, page):
     with Visit(browser, address, page, "desk", "dark") as visit:
         assert visit.page.evaluate("() => document.documentElement.dataset.theme") == "dark"
@@ -172,6 +174,30 @@ def test_knobs_choose_a_network(browser, address):
         click_first_cell(visit.page, "#knobs-plot")
         assert words.inner_text().startswith("Depth 4, ridge 0.0005, seed 1: ")
         assert not visit.complaints
+
+
+def test_the_first_page_loads_its_knobs_after_itself(browser, address):
+    with Visit(browser, address, "book/intro.html", "desk") as visit:
+        visit.page.locator("#knobs-place").scroll_into_view_if_needed()
+        visit.page.wait_for_selector("#knobs-plot svg.main-svg")
+        assert visit.page.locator("#knobs-words").inner_text().startswith("Depth 25, ridge 0.002, seed 1: rank 2.")
+        late = """() => performance.getEntriesByType('resource').find((r) => r.name.includes('plotly')).startTime
+            - performance.getEntriesByType('navigation')[0].loadEventStart"""
+        assert visit.page.evaluate(late) > 0
+        assert not visit.page.locator("img.printed-spectra").is_visible()
+        assert not visit.complaints
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_map_links_every_chapter(browser, address, view):
+    with Visit(browser, address, "book/how_to_read.html", view) as visit:
+        links = visit.page.locator(".map a:visible").evaluate_all("(links) => links.map((a) => a.getAttribute('href'))")
+        assert sorted(f"notebooks/{link.rpartition('/')[2]}" for link in links) == sorted(
+            page for page in BOOK if page.startswith("notebooks/")
+        )
+        small = """() => Math.min(...[...document.querySelectorAll('.map text')].filter((e) => e.getBBox().width)
+            .map((e) => parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a))"""
+        assert visit.page.evaluate(small) >= 10  # pixels
 
 
 def test_a_cell_of_the_phase_diagram_opens_its_spectra(browser, address):
