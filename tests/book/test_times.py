@@ -13,7 +13,7 @@ from scripts.chapters.book import ROOT, Book
 from scripts.chapters.source import Chapter
 
 NUMBERS = "one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|sixty|ninety"
-AMOUNT = rf"(\d[\d.,]*|an?|half an?|few|{NUMBERS})( and a half)?"
+AMOUNT = rf"(\d+(?:\.\d+)?|an?|half an?|few|{NUMBERS})( and a half)?"
 UNIT = "(second|minute|hour|day)"
 TYPED = re.compile(rf"\b{AMOUNT}[ -]{UNIT}s?\b|\b(seconds|minutes|hours)\b|\bRunning time\b", re.I)
 # A place in a list, not a time.
@@ -56,7 +56,10 @@ def test_a_typed_time_would_be_seen(line):
     assert typed(f"# A title\n\nWords.\n{line}\n") == [f"line 4: {line}"]
 
 
-@pytest.mark.parametrize("line", ["There is a second one.", "The second minute detail", "It is one second choice."])
+@pytest.mark.parametrize(
+    "line",
+    ["There is a second one.", "rank 1, second singular value", "The second minute detail", "It is one second choice."],
+)
 def test_other_words_are_no_times(line):
     assert typed(f"# A title\n\n{line}\n") == []
 
