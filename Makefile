@@ -10,7 +10,7 @@ FIRST := tests/book/test_notebooks.py tests/repository/test_repository.py
 QUICK := tests/book tests/repository/test_repository.py tests/repository/test_house.py tests/library/book tests/library/test_independent.py
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book site pdf test quick perturb hunt mutants reproduce serve lint fuzz audit lock bench colab clean
+.PHONY: help venv book site pdf address test quick perturb hunt mutants reproduce serve lint fuzz audit lock bench colab clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -85,6 +85,9 @@ lock: venv ## resolve the dependencies anew into requirements.lock (UPGRADE=1: t
 colab: venv ## run chapters as on Colab, with the oldest supported jax (CHAPTERS="linear": only these; JAX=newest; RECORD=1)
 	$(BIN)/python -m scripts.chapters.colab_check $(if $(JAX),--jax $(JAX)) $(if $(RECORD),--record) $(CHAPTERS)
 	$(if $(RECORD),$(BIN)/python -m scripts.pages.status_page)
+
+address: venv ## name the repository and its tag everywhere (REPO=owner/name TAG=v0.2.0; neither: list what disagrees)
+	@$(BIN)/python -m scripts.pages.address $(if $(REPO)$(TAG),$(if $(REPO),--repo '$(REPO)') $(if $(TAG),--tag '$(TAG)'),--check)
 
 bench: venv ## time the library
 	@for file in $(wildcard benchmarks/*.py); do echo "$$file"; $(BIN)/python "$$file" || exit 1; done

@@ -10,6 +10,7 @@ import nbformat
 import yaml
 
 from scripts.chapters.freshness import outputs_hash
+from scripts.chapters.installing import installing_cell
 from scripts.chapters.verdicts import read_verdicts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,12 +44,7 @@ class Project:
 
     def first_cell(self) -> str:
         """The cell that installs the library where it is missing, on Colab for one."""
-        return (
-            "import importlib.util\n\n"
-            'if importlib.util.find_spec("bnlib") is None:\n'
-            f'    %pip install -q --no-deps "bnlib @ git+{self.url}@v{self.version}"\n'
-            "    %env NPROC=1"
-        )
+        return installing_cell(self.url, f"v{self.version}")
 
 
 def code(notebook):

@@ -7,14 +7,14 @@ import re
 import nbformat
 import pytest
 import yaml
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_notebook
 
 from notebook_checks import ROOT
 from scripts.atomic import write
-from scripts.chapters import freshness, run_notebooks
-from scripts.chapters.notebook import notebook_text, read_source, source_text
+from scripts.chapters import run_notebooks
+from scripts.chapters.installing import installing_cell, installs
 from scripts.pages import status_page
-from small_book import BAD, GOOD, LEDGER, MODULES, add, chapter, sample
+from small_book import BAD, GOOD, LEDGER, MODULES, add, chapter, sample, store
 
 ALL = {name.replace("/", ".").removesuffix(".__init__") for name in MODULES} - {"__init__"}
 ROOM = {"room", "room.deep", "room.shallow"}
@@ -74,18 +74,6 @@ def test_reach_across_cells(book):
 def stale(book):
     """Name the chapters that are stale, as `--check` does."""
     return {path.stem: reasons for path in book.chapters if (reasons := run_notebooks.check_chapter(book, path))}
-
-
-def store(book, path):
-    """Store a chapter as if it had been run."""
-    notebook = read_source(path, book.root)
-    stamp = freshness.stamp(notebook, book.library, book.lock, book.manifests)
-    for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
-        cell.execution_count = number
-        cell.outputs = [new_output("stream", name="stdout", text=f"output {number}\n")]
-    notebook.metadata["bnlib"] = {**stamp, "outputs": freshness.outputs_hash(notebook)}
-    path.write_text(source_text(notebook))
-    path.with_suffix(".ipynb").write_text(notebook_text(notebook))
 
 
 CODE = {
@@ -209,6 +197,30 @@ def test_prose_is_taken_over_without_a_run(stored, monkeypatch):
     assert "Other text." in text
     assert "output 1" in text
     assert stale(stored) == {}
+
+
+def test_another_address_in_the_installing_cell_makes_nothing_stale(book):
+    """What the cell does besides installing does."""
+    cell = installing_cell("https://github.com/jane/book", "v1.2.3")
+    path = add(book, "a_law", cell, "import bnlib as bn")
+    store(book, path)
+    edit(path, "jane/book", "joe/other-book")
+    edit(path, "v1.2.3", "v2.0.0rc1")
+    assert stale(book) == {"a_law": ["its notebook and its text differ"]}
+    assert run_notebooks.main([], book.root) == 0
+    assert stale(book) == {}
+    assert "joe/other-book@v2.0.0rc1" in path.with_suffix(".ipynb").read_text()
+    edit(path, "%env NPROC=1", "%env NPROC=2")
+    assert stale(book) == {"a_law": ["its code changed"]}
+
+
+@pytest.mark.parametrize("more", ["\nx = 1", "\n    x = 1", " --pre", "\n    %pip install more"])
+def test_a_cell_that_does_more_than_install_is_code(more):
+    cell = installing_cell("https://github.com/jane/book", "v1.2.3")
+    assert installs(cell)
+    assert installs(cell.replace("\n\n", "\n"))
+    assert not installs(cell + more)
+    assert not installs("x = 1\n" + cell)
 
 
 def test_check_names_stale_chapters_and_changes_nothing(stored, capsys):

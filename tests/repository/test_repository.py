@@ -27,10 +27,9 @@ from notebook_checks import ROOT
 from scripts import bootstrap
 from scripts.chapters.book import Book
 from scripts.pages import landing_figure, site_figures, status_page
+from scripts.pages.address import Address, strangers, texts
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-URL = PROJECT["urls"]["Repository"]
-OWNER, NAME = URL.split("/")[-2:]
 PYTHONS = ("3.11", "3.12", "3.13")
 
 
@@ -44,27 +43,8 @@ def test_version_is_the_same_everywhere():
     assert re.search(rf"^## \[?{re.escape(PROJECT['version'])}\b", read("CHANGELOG.md"), re.M)
 
 
-def strangers(text):
-    """List the addresses in a text that look like this repository's, or its site's, and are not."""
-    found = re.findall(r"https://github\.com/[\w.-]*bottleneck[\w.-]*/[\w.-]*[\w-]", text)
-    found += re.findall(r"https://[\w.-]*bottleneck[\w.-]*\.github\.io(?:/[\w-]+)?", text)
-    return [address for address in found if address not in (URL, f"{URL}.git", f"https://{OWNER}.github.io/{NAME}")]
-
-
 def test_repository_address_is_the_one_in_pyproject():
-    names = ["README.md", "CONTRIBUTING.md", "CITATION.cff", "_config.yml", ".github/workflows/ci.yml"]
-    paths = [ROOT / name for name in names]
-    paths += [*(ROOT / "notebooks").glob("*.md"), *(ROOT / "book").glob("*.md")]
-    assert {path.name: strangers(path.read_text(encoding="utf-8")) for path in paths} == {
-        path.name: [] for path in paths
-    }
-    for name in ("README.md", "CITATION.cff", "_config.yml"):
-        assert URL in read(name), name
-
-
-@pytest.mark.parametrize("address", ["https://github.com/bottleneck/book", "https://bottleneck.github.io/book"])
-def test_another_address_is_caught(address):
-    assert strangers(f"see <{address}>, and {URL}") == [address]
+    assert strangers(texts(ROOT), Address.read(ROOT)) == [], "`make address` sets it everywhere"
 
 
 def lock_pins(text):
