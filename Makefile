@@ -10,7 +10,7 @@ FIRST := tests/book/test_notebooks.py tests/repository/test_repository.py
 QUICK := tests/book tests/repository/test_repository.py tests/repository/test_house.py tests/library/book tests/library/test_independent.py
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book site pdf address test quick perturb hunt mutants reproduce serve lint fuzz audit lock bench colab clean
+.PHONY: help venv book site pdf sheet address test quick perturb hunt mutants reproduce serve lint fuzz audit lock bench colab clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -63,6 +63,9 @@ site: book ## look at every page of the site in a browser that is installed here
 pdf: venv ## print the whole book to one PDF, with a browser that is installed here
 	$(BIN)/jupyter-book build . --builder custom --custom-builder singlehtml -W --keep-going -n
 	$(BIN)/python -m scripts.pages.print_pdf
+
+sheet: book ## print all exercises without their solutions (SOLUTIONS=1: with them), for a course
+	$(BIN)/python -m scripts.pages.sheet $(if $(SOLUTIONS),--solutions)
 
 serve: book ## build the site and serve it on this machine
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html

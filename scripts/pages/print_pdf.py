@@ -10,7 +10,6 @@ from playwright.sync_api import sync_playwright
 from scripts.pages import browser
 
 BUILD = Path(__file__).resolve().parents[2] / "_build"
-MATH = "() => window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true"
 # The theme frames a page with bars and menus, and folds proofs and solutions away: in print all is open and unframed.
 OPEN = """async () => {
   document.querySelectorAll('details').forEach((e) => { e.open = true; });
@@ -46,8 +45,6 @@ LOST = """() => [...document.querySelectorAll('article a[href]')]
     || (a.hash && !document.getElementById(decodeURIComponent(a.hash.slice(1))))))
   .map((a) => a.getAttribute('href'))"""
 
-FOOTER = '<div style="font-size: 8px; width: 100%; text-align: center" class="pageNumber"></div>'
-
 
 def main() -> int:
     """Print the page and return the exit status."""
@@ -67,7 +64,7 @@ def main() -> int:
         page = chromium.new_page()
         page.set_default_timeout(300_000)
         page.goto((source / "index.html").as_uri(), wait_until="load")
-        page.evaluate(MATH)
+        page.evaluate(browser.MATH)
         page.evaluate(OPEN)
         page.evaluate(CONTENTS)
         page.emulate_media(media="print")
@@ -77,18 +74,7 @@ def main() -> int:
         if lost := page.evaluate(LOST):
             print(f"Not printed, because {len(lost)} links lead nowhere: {', '.join(lost[:5])}.", file=sys.stderr)
             return 1
-        page.pdf(
-            path=target,
-            format="A4",
-            scale=0.75,
-            margin={"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"},
-            print_background=True,
-            tagged=True,
-            outline=True,
-            display_header_footer=True,
-            header_template="<span></span>",
-            footer_template=FOOTER,
-        )
+        page.pdf(path=target, scale=0.75, **browser.PAPER)
         chromium.close()
     print(f"The book is printed: {target}")
     return 0
