@@ -126,6 +126,8 @@ class Fill(SphinxPostTransform):
             paragraph += caption.deepcopy().children
         for reference in paragraph.findall(addnodes.pending_xref):
             reference["refdoc"] = here
+        if paragraph.next_node(nodes.math) is not None:  # only a page that has formulas gets what sets them
+            self.env.get_domain("math").data["has_equations"][here] = True
         return paragraph
 
 

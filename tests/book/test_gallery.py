@@ -122,6 +122,7 @@ def test_captions_keep_their_numbers_references_and_formulas(small):
     assert "<strong>Fig. 1.1</strong> All of it is red" in text
     assert '<a class="reference internal" href="../notebooks/a_law.html#first">' in text
     assert '<span class="math' in text
+    assert re.search(r'<script [^>]*src="[^"]*mathjax', text)
 
 
 def test_pictures_become_small_and_drawings_stay(small):
