@@ -45,7 +45,7 @@ class Network:
         >>> net.depth, net.width, [float(v) for v in apply(net, jnp.array([[-3.0], [2.0]]))[:, 0]]
         (2, 2, [3.0, 2.0])
 
-    Source: conventions of the book (notation page).
+    Source: book; page notation.
     """
 
     first: Layer | None
@@ -110,7 +110,7 @@ def from_layers(layers: Sequence[tuple[Any, Any]], *, negative_slope: float = 0.
         >>> from_layers([(jnp.eye(3), None)]).depth
         1
 
-    Source: conventions of the book.
+    Source: book; page notation.
     """
     if not layers:
         raise ValueError("layers must hold at least one (W, b) pair: a network has depth >= 1.")
@@ -264,7 +264,7 @@ def apply(net: Network, X: Any) -> jax.Array:
         >>> apply(from_layers([([[2.0]], [1.0])]), jnp.array([[3.0]])).tolist()
         [[7.0]]
 
-    Source: conventions of the book.
+    Source: book; page notation.
     """
     return _apply(net, _checks.points("X", X, net.d_in))
 
@@ -288,7 +288,7 @@ def activations(net: Network, X: Any) -> Activations:
         >>> activations(net, jnp.array([[2.0]])).pre.tolist()
         [[[2.0, -2.0]]]
 
-    Source: conventions of the book.
+    Source: book; page notation.
     """
     return _activations(net, _checks.points("X", X, net.d_in))
 
@@ -339,7 +339,7 @@ def jacobian(net: Network, x: Any) -> jax.Array:
         >>> jacobian(from_layers([([[2.0]], None), ([[3.0]], None)]), jnp.array([1.0])).tolist()
         [[6.0]]
 
-    Source: conventions of the book. Chapter: what a network costs.
+    Source: book; chapter cost; page notation.
     """
     x = _checks.floating("x", x)
     X = _checks.points("x", jnp.atleast_2d(x), net.d_in)

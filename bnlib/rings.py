@@ -43,7 +43,7 @@ def in_annulus(rng: np.random.Generator, n: int) -> np.ndarray:
         >>> bool((np.abs(in_annulus(np.random.default_rng(0), 50)).max(axis=1) >= 0.5).all())
         True
 
-    Source: chapter: rank.
+    Source: book; chapter rank.
     """
     points = rng.uniform(-1, 1, size=(10 * n, 2))  # three quarters of them remain
     return points[np.abs(points).max(axis=1) >= 0.5][:n]
@@ -65,7 +65,7 @@ def circle(rng: np.random.Generator, n: int, d: int, degrees: float = 0.0) -> Ri
         >>> ring.X.shape, np.linalg.norm(ring.X, axis=1).round(9).max()
         ((12, 5), np.float64(1.0))
 
-    Source: chapter: rank.
+    Source: book; chapter rank.
     """
     Q = _plane(rng, d)
     turn = rng.uniform(0, 2 * np.pi)
@@ -90,7 +90,7 @@ def annulus(rng: np.random.Generator, n: int, d: int) -> Ring:
         >>> annulus(np.random.default_rng(0), 12, 5).codes[2].shape
         (12, 2)
 
-    Source: theory id rank-gap; chapter: rank.
+    Source: J22, book; claim rank-gap; chapter rank.
     """
     Q = _plane(rng, d)
     rng.uniform()  # the angle that a circle has

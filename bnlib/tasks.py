@@ -54,7 +54,7 @@ def latent_task(
         >>> latent_task(jax.random.key(0), 5, n_test=3).X.shape
         (5, 20)
 
-    Source: theory id fig-j23.
+    Source: J23; claim fig-j23; chapter first_pictures.
     """
     n, n_test = _checks.integer("n", n, 1), _checks.integer("n_test", n_test, 1)
     rank, d_latent = _checks.integer("rank", rank, 1), _checks.integer("d_latent", d_latent, 1)
@@ -73,7 +73,8 @@ def composed_task(key: Array, n: int, *, rank: int = 4, d: int = 50, n_test: int
     r"""Draw a task like that of J22's illustration: y=h(g(x)) from R^d to R^d through R^rank, g and h random.
 
     Inputs are standard normal. g and h are networks as in ``latent_task``; the code g(x) has mean zero and unit
-    variance per coordinate, outputs are centred and E|y|^2 = rank, over training and test points together.
+    variance per coordinate, outputs are centred and E|y|^2 = rank, over training and test points together. J22's own
+    function is not published.
 
     Args:
         key: PRNG key.
@@ -92,7 +93,7 @@ def composed_task(key: Array, n: int, *, rank: int = 4, d: int = 50, n_test: int
         >>> composed_task(jax.random.key(0), 5, n_test=3).Y.shape
         (5, 50)
 
-    Source: theory id fig-j22; J22's own function is not published.
+    Source: J22; claim fig-j22; chapter first_pictures.
     """
     n, n_test, d = (_checks.integer(*a, 1) for a in (("n", n), ("n_test", n_test), ("d", d)))
     if (rank := _checks.integer("rank", rank, 1)) > d:
@@ -111,7 +112,7 @@ def symmetry_task(key: Array, n: int, *, n_test: int = 500) -> Task:
     .. math:: x=(r_1e^{i\varphi},r_2e^{i(\varphi+1)})\in R^4,\quad r_1=1+0.6s,\ r_2=1+0.6t
 
     with s and t uniform on [-1, 1] and a uniform angle; y = (s, t, st, 0.7 sin(pi s), 0.7 cos(pi t)), centred, with
-    E|y|^2 = 2 over training and test points together.
+    E|y|^2 = 2 over training and test points together. J23's own task is not published.
 
     Args:
         key: PRNG key.
@@ -128,7 +129,7 @@ def symmetry_task(key: Array, n: int, *, n_test: int = 500) -> Task:
         >>> symmetry_task(jax.random.key(0), 5, n_test=3).X.shape
         (5, 4)
 
-    Source: theory id symmetry; J23's own task is not published.
+    Source: J23; claim symmetry; chapter symmetry.
     """
     n, n_test = _checks.integer("n", n, 1), _checks.integer("n_test", n_test, 1)
     latent = jax.random.uniform(key, (n + n_test, 3), minval=-1.0) * jnp.array([[1.0, 1.0, jnp.pi]])
@@ -146,7 +147,7 @@ def rotated_pair(s: Array, t: Array, angle: Array) -> Array:
         >>> rotated_pair(*jnp.zeros((3, 1))).shape
         (1, 4)
 
-    Source: theory id symmetry.
+    Source: J23; claim symmetry; chapter symmetry.
     """
     r1, r2 = 1 + 0.6 * s, 1 + 0.6 * t
     columns = [r1 * jnp.cos(angle), r1 * jnp.sin(angle), r2 * jnp.cos(angle + 1), r2 * jnp.sin(angle + 1)]
@@ -179,7 +180,7 @@ def two_body_task(key: Array, n: int, *, shape_only: bool = False, n_test: int =
         >>> two_body_task(jax.random.key(0), 5, n_test=3).X.shape
         (5, 6)
 
-    Source: theory id symmetry.
+    Source: J23; claim symmetry; chapter symmetry.
     """
     n, n_test = _checks.integer("n", n, 1), _checks.integer("n_test", n_test, 1)
     u, v, half_turns = jax.random.uniform(key, (3, n + n_test), minval=-1.0)
@@ -199,7 +200,7 @@ def planets(a: Array, e: Array, angle: Array) -> Array:
         >>> planets(jnp.ones(1), jnp.zeros(1), jnp.zeros(1)).round(2).tolist()
         [[0.83, 0.56, -0.23, 0.97, -0.99, 0.14]]
 
-    Source: theory id symmetry.
+    Source: J23; claim symmetry; chapter symmetry.
     """
     return jnp.concatenate([kepler(a, e, angle, time) for time in (0.6, 1.8, 3.0)], axis=1)
 
@@ -217,7 +218,7 @@ def kepler(a: Array, e: Array, angle: Array, time: Array | float) -> Array:
         >>> kepler(jnp.ones(1), 0.5 * jnp.ones(1), jnp.zeros(1), jnp.pi).round(6).tolist()
         [[-1.5, 0.0]]
 
-    Source: theory id symmetry.
+    Source: J23; claim symmetry; chapter symmetry.
     """
     M = time * a**-1.5
     eta = M + e * jnp.sin(M)
@@ -254,7 +255,7 @@ def triple_task(key: Array, n: int, group: str, *, n_test: int = 500) -> Task:
         >>> triple_task(jax.random.key(0), 5, "cyclic").rank
         2
 
-    Source: theory id symmetry.
+    Source: J23; claim symmetry; chapter symmetry.
     """
     n, n_test = _checks.integer("n", n, 1), _checks.integer("n_test", n_test, 1)
     folds = {"none": 1, "swap": 1, "cyclic": 3, "all": 3}
@@ -296,7 +297,7 @@ def class_task(rng: np.random.Generator, kind: str, n: int) -> tuple[np.ndarray,
         >>> X.shape, y.tolist()
         ((6, 2), [0, 0, 1, 1, 2, 2])
 
-    Source: theory id class-order.
+    Source: J22, book; claim class-order; chapter classifier.
     """
     y = np.repeat(np.arange(3), _checks.integer("n", n, 1))
     third = 2 * np.pi / 3

@@ -27,7 +27,7 @@ def use_style() -> None:
     Example:
         >>> use_style()
 
-    Source: style of the book.
+    Source: bnlib.
     """
     mpl.rcParams.update(
         {
@@ -63,7 +63,7 @@ def panels(n: int, *, sharey: bool = True, height: float = 3.4) -> tuple[Figure,
         >>> len(axes)
         2
 
-    Source: style of the book.
+    Source: bnlib.
     """
     fig, axes = plt.subplots(1, n, figsize=(min(7.2, 3.6 * n + 1.2), height), sharey=sharey, squeeze=False)
     return fig, list(axes[0])
@@ -86,7 +86,7 @@ def spectra_by_layer(
         >>> fig, (ax,) = panels(1)
         >>> spectra_by_layer(ax, [[1.0, 0.1], [1.0, 0.2]], highlight=1)
 
-    Source: style of the book.
+    Source: bnlib.
     """
     values = np.asarray(values)[:, :shown]
     layers = np.arange(1, len(values) + 1) if layers is None else layers
@@ -120,7 +120,7 @@ def interval(ax: Axes, x: Any, values: Any, *, color: str, marker: str = "o", la
         >>> fig, (ax,) = panels(1)
         >>> interval(ax, [1, 2], [[1.0, 2.0], [2.0, 3.0]], color=COLORS[0])
 
-    Source: style of the book.
+    Source: bnlib.
     """
     values = np.asarray(values)
     there = ~np.all(np.isnan(values), axis=0)
@@ -154,7 +154,7 @@ def phase_diagram(ax: Axes, cells: phases.Diagram) -> None:
         >>> fig, (ax,) = panels(1)
         >>> phase_diagram(ax, {(L, c): Cell((1,), 0.5, (1,), (0.0,)) for L in (4, 8) for c in (0.1, 0.2)})
 
-    Source: style of the book.
+    Source: bnlib.
     """
     depths, columns = phases.axes(cells)
     x, y = cell_edges(columns), cell_edges(depths)

@@ -27,7 +27,7 @@ def scale(choice: str = "quick") -> str:
         ...     scale("paper")
         'quick'
 
-    Source: bnlib; page "How to run this book".
+    Source: bnlib; page running.
     """
     chosen = os.environ.get("BNLIB_SCALE", choice)
     if chosen not in SCALES:

@@ -149,7 +149,7 @@ def check(claim_id: str, *, note: str = "", **measured: Any) -> Verdict:
         Traceback (most recent call last):
         bnlib.book.claims.ClaimError: Claim 'blance' is not in the ledger; did you mean balance?
 
-    Source: bnlib; page "The claims and where they stand".
+    Source: bnlib; page claims.
     """
     if claim_id not in (ledger := claims.load()):
         close = " or ".join(difflib.get_close_matches(claim_id, ledger, n=3))

@@ -24,7 +24,7 @@ def balance_residual(net: Network) -> Array:
         >>> balance_residual(from_layers([([[2.0]], None), ([[1.0]], None)])).tolist()
         [[3.0]]
 
-    Source: theory id balance.
+    Source: J23; claim balance; chapter cost.
     """
     if net.first is None or net.hidden is None:
         return jnp.zeros((0, net.width), net.last[0].dtype)
@@ -70,7 +70,7 @@ def balance(net: Network, *, tolerance: float = 1e-12, max_steps: int = 100) -> 
         >>> [round(float(W[0, 0]), 9) for W, b in net.layers]
         [2.0, 2.0]
 
-    Source: theory id balance.
+    Source: J23; claim balance; chapter cost.
     """
     if net.first is None or net.hidden is None:
         return net
@@ -127,7 +127,7 @@ def balancing_factors(net: Network, parity: int, *, floor: float = 0.0) -> Array
         >>> balancing_factors(from_layers([([[4.0]], None), ([[1.0]], None)]), 0).tolist()
         [[0.5]]
 
-    Source: theory id balance.
+    Source: J23; claim balance; chapter cost.
     """
     A, B = _incoming(net), _outgoing(net)
     xp = _namespace(net)
@@ -148,7 +148,7 @@ def rescale(net: Network, t: Array) -> Network:
         >>> [(W.tolist(), b.tolist()) for W, b in rescale(net, jnp.array([[0.5]])).layers]
         [([[2.0]], [1.0]), ([[2.0]], [0.0])]
 
-    Source: theory id balance.
+    Source: J23; claim balance; chapter cost.
     """
     assert net.first is not None
     assert net.hidden is not None

@@ -33,7 +33,7 @@ def points(n: int, k: int) -> np.ndarray:
         >>> points(2, 2).tolist()
         [[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75]]
 
-    Source: theory id narrow-minima.
+    Source: J23, book; claim narrow-minima; chapter narrow.
     """
     n, k = _checks.integer("n", n, 1), _checks.integer("k", k, 1)
     if k == 1:
@@ -49,7 +49,7 @@ def path_length(n: int, k: int) -> float:
         >>> path_length(2, 2)
         1.5
 
-    Source: theory id narrow-minima.
+    Source: J23, book; claim narrow-minima; chapter narrow.
     """
     return (n**k - 1) / n
 
@@ -61,7 +61,7 @@ def codes(n: int, k: int) -> np.ndarray:
         >>> codes(2, 2).tolist()
         [0.75, 1.25, 1.75, 2.25]
 
-    Source: theory id narrow-minima.
+    Source: J23, book; claim narrow-minima; chapter narrow.
     """
     t, size = points(n, 1)[:, 0], 1
     for _ in range(1, k):
@@ -87,7 +87,7 @@ def encoder(n: int, k: int) -> Layers:
         >>> apply(from_layers(encoder(2, 2)), points(2, 2)).ravel().tolist()
         [0.75, 1.25, 1.75, 2.25]
 
-    Source: theory id narrow-minima.
+    Source: J23, book; claim narrow-minima; chapter narrow.
     """
     layers: Layers = []
     mix, length = np.eye(k), 1.0  # mix: from the last neurons to (code, next x, ...)
@@ -117,7 +117,7 @@ def decoder(n: int, k: int) -> Layers:
         >>> apply(from_layers(decoder(2, 2)), codes(2, 2)[:, None]).tolist()
         [[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75]]
 
-    Source: theory id narrow-minima.
+    Source: J23, book; claim narrow-minima; chapter narrow.
     """
     n = _checks.integer("n", n, 2)
     t, Y = codes(n, k), points(n, k)
@@ -148,7 +148,7 @@ def staircase(n: int, k: int) -> Layers:
         >>> apply(from_layers(staircase(2, 1)), [[0.0], [0.3], [0.5], [0.9]]).ravel().tolist()
         [0.25, 0.25, 0.5, 0.75]
 
-    Source: theory id narrow-rates.
+    Source: book; claim narrow-rates; chapter narrow.
     """
     n = _checks.integer("n", n, 2)
     knots = [(j + 0.5 + e) / n for j in range(n - 1) for e in (FLAT, 1 - FLAT)]
@@ -176,7 +176,7 @@ def carried(n: int, k: int, depth: int, *, tail: int = 0, behind: Sequence[Any] 
         >>> carried(4, 2, 20, tail=6)
         9
 
-    Source: theory id narrow-minima.
+    Source: J23, book; claim narrow-minima; chapter narrow.
     """
     return depth - len(encoder(n, k)) - 2 - len(behind) - tail
 
@@ -204,7 +204,7 @@ def network(
         >>> net.depth, bool(abs(apply(net, points(2, 2)) - points(2, 2)).max() < 1e-5)
         (10, True)
 
-    Source: theory id narrow-minima.
+    Source: J23, book; claim narrow-minima; chapter narrow.
     """
     tail = _checks.integer("tail", tail, 0)
     between = carried(n, k, depth := _checks.integer("depth", depth, 1), tail=tail, behind=behind)

@@ -22,7 +22,7 @@ def hinge(depth: int, kink: float = 0.5) -> Network:
         >>> apply(hinge(5), [[0.25], [1.0]]).tolist()
         [[0.0], [0.5]]
 
-    Source: theory ids r1-bracket and r2-linear; chapters: regularity, next order.
+    Source: J23, book; claims r1-bracket, r2-linear; chapters regularity, next_order.
     """
     depth = _checks.integer("depth", depth, 2)
     return from_layers([([[1.0]], [-kink / (depth - 1)])] * (depth - 1) + [([[1.0]], None)])
@@ -39,7 +39,7 @@ def fold(depth: int) -> Network:
         >>> round(float(squared_norm(fold(2))), 9)
         4.0
 
-    Source: theory id r1-bracket; chapters: regularity, next order.
+    Source: book; claim r1-bracket; chapters regularity, next_order.
     """
     depth = _checks.integer("depth", depth, 2)
     g = 4 ** (0.5 / depth)
@@ -59,7 +59,7 @@ def ramp(depth: int, factor: float = 1.0) -> Network:
         >>> apply(ramp(3, 2.0), [[-1.0], [0.5]]).round(9).tolist()
         [[0.0], [3.0]]
 
-    Source: chapter: regularity, the price of positivity on an interval.
+    Source: book; chapter regularity.
     """
     step = (2 * factor**2) ** (0.5 / _checks.integer("depth", depth, 1))
     first = step / 2**0.5
@@ -80,7 +80,7 @@ def bent(first: float, second: float, kink: float, depth: int) -> Network:
         >>> apply(bent(0.5, 1.5, 0.5, 8), [[0.5], [1.0]]).round(9).tolist()
         [[0.25], [1.0]]
 
-    Source: theory id linear-r1; chapter: regularity.
+    Source: J23, book; claim linear-r1; chapter regularity.
     """
     base = [([[1.0], [1.0]], [0.0, -kink]), ([[first, second - first]], None), (np.eye(1), None)]
     return balance(deepen(from_layers(base), depth))

@@ -69,7 +69,7 @@ def random_chart(rng: np.random.Generator, k: int, d: int, *, kinked: bool = Fal
         >>> bool(np.allclose(chart.autoencoder(m), m))
         True
 
-    Source: theory id autoencoder; chapter: autoencoders that denoise.
+    Source: J22, book; claim autoencoder; chapter autoencoder.
     """
     if not 1 <= k < d:
         raise ValueError(f"k must be at least 1 and below d = {d}, but it is {k}.")

@@ -25,7 +25,7 @@ class Coded(NamedTuple):
         >>> Coded(line, line, np.ones(1), np.array([[-1.0], [1.0]])).at(7).depth
         7
 
-    Source: theory id rank-sandwich.
+    Source: J22, J23; claim rank-sandwich; chapter rank.
     """
 
     decoder: Network
@@ -59,7 +59,7 @@ def random_coded(
         >>> f.encoder.d_out, f.at(8).depth
         (2, 8)
 
-    Source: bnlib; chapter: rank.
+    Source: bnlib; chapter rank.
     """
     rank, neurons = _checks.integer("rank", rank, 0), max(rank, 1)
     g = _small_output_bias(random_network(rng, (len(box[0]), width, width, neurons)))

@@ -35,7 +35,7 @@ def linear_network(A: Any, depth: int, *, domain: Any = None) -> Network:
         >>> float(sum((W**2).sum() for W, b in net.layers).round(9)), net.negative_slope
         (10.0, 0.0)
 
-    Source: theory id linear-cost.
+    Source: J23; claim linear-cost; chapter linear.
     """
     return jax.tree.map(jnp.asarray, _linear_network(A, _checks.integer("depth", depth, 1), domain))
 
@@ -102,7 +102,7 @@ def deepen(net: Network, depth: int, *, rank: int | None = None, X: Any = None) 
         >>> deepen(net, 5).depth
         5
 
-    Source: theory id rank-sandwich.
+    Source: J22, J23; claim rank-sandwich; chapter rank.
     """
     depth = _checks.integer("depth", depth, net.depth)
     if net.first is None or net.hidden is None:
@@ -149,7 +149,7 @@ def compose(f: Network, g: Network, *, shift: Any = None, domain: Any = None) ->
         >>> compose(f, f).depth
         2
 
-    Source: theory id composition.
+    Source: J23; claim composition; chapter regularity.
     """
     if g.d_out != f.d_in:
         raise ValueError(f"g has outputs in R^{g.d_out}, but f takes inputs in R^{f.d_in}.")
@@ -188,7 +188,7 @@ def add(f: Network, g: Network) -> Network:
         >>> add(f, f).width
         2
 
-    Source: theory id addition.
+    Source: J23, book; claim addition; chapter regularity.
     """
     if (f.depth, f.d_in, f.d_out) != (g.depth, g.d_in, g.d_out):
         raise ValueError(
@@ -240,7 +240,7 @@ def padded(h: Network, g: Network, depth: int, *, domain: Any, shift: Any = None
         >>> net.depth, [float(W[0, 0]) for W, b in net.layers], [float(b[0]) for W, b in net.layers]
         (6, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 0.0, 0.0, 0.0, -1.0])
 
-    Source: theory id rank-sandwich; chapter: rank.
+    Source: J22, J23; claim rank-sandwich; chapter rank.
     """
     if not (isinstance(h, Network) and isinstance(g, Network)):
         raise ValueError(

@@ -45,7 +45,7 @@ def balance_ensemble(nets: Network, sweeps: int = 120) -> Network:
         >>> bool(abs(balance_residual(one_of(nets, 4))).max() < 1e-5)
         True
 
-    Source: theory id balance.
+    Source: J23; claim balance; chapter cost.
     """
 
     def sweep(_: Any, net: Network) -> Network:

@@ -36,7 +36,7 @@ def rank_one_interpolant(X: Any, Y: Any, depth: int, *, direction: Any = None, t
         >>> net.depth, net.width
         (6, 2)
 
-    Source: theory ids tsp and depth-window; chapter: the window of depths.
+    Source: J22, J23, book; claims tsp, depth-window; chapters curve, window.
     """
     X, Y = np.asarray(_checks.matrix("X", X)), np.asarray(_checks.matrix("Y", Y))
     _checks.equal_lengths(X, Y)
@@ -70,7 +70,7 @@ def steepness(code: Any, Y: Any) -> float:
         >>> steepness(np.array([0.0, 2.0, 1.0]), np.array([[0.0], [1.0], [3.0]]))
         3.0
 
-    Source: theory id tsp.
+    Source: J23; claim tsp; chapter curve.
     """
     order = np.argsort(code)
     gaps = np.diff(code[order])

@@ -32,7 +32,7 @@ def rank_one_cut(net: Network) -> RankOneCut:
         >>> rank_one_cut(net).net.layers[0][0].round(9).tolist()
         [[3.0, 0.0], [0.0, 0.0]]
 
-    Source: theory id topology.
+    Source: J22; claim topology; chapter classifier.
     """
     s = weight_singular_values(net)
     if s.shape[1] < 2:

@@ -27,7 +27,7 @@ def folded_polygon(folds: int) -> Network:
         >>> apply(folded_polygon(2), np.array([[1.0, 0.0]])).round(6).tolist()
         [[0.707107]]
 
-    Source: theory id symmetry; chapter: learning a symmetry.
+    Source: J23; claim symmetry; chapter symmetry.
     """
     folds = _checks.integer("folds", folds, 1)
     split = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]])  # x, -x, y, -y

@@ -24,7 +24,7 @@ def corners(n: int, k: int) -> tuple[np.ndarray, np.ndarray]:
         >>> corners(2, 2)[0].tolist(), corners(2, 2)[1].tolist()
         ([[0.0, 0.0], [1.0, 0.0], [1.0, 0.5], [0.0, 0.5]], [0.0, 1.0, 1.5, 2.5])
 
-    Source: theory id tsp.
+    Source: J23; claim tsp; chapter curve.
     """
     n, k = _size(n, k)
     P = np.array([[0.0], [1.0]])
@@ -53,7 +53,7 @@ def code(n: int, k: int) -> Network:
         >>> apply(code(2, 2), [[0.0, 0.0], [1.0, 0.0], [0.0, 0.5]]).ravel().tolist()
         [0.0, 1.0, 2.5]
 
-    Source: theory id tsp.
+    Source: J23; claim tsp; chapter curve.
     """
     n, k = _size(n, k, 2)
     layers, T = [], 1.0
@@ -87,7 +87,7 @@ def curve(n: int, k: int) -> Network:
         >>> apply(curve(2, 2), [[0.5], [1.5], [2.0]]).tolist()
         [[0.5, 0.0], [1.0, 0.5], [0.5, 0.5]]
 
-    Source: theory id tsp.
+    Source: J23; claim tsp; chapter curve.
     """
     P, t = corners(n, k)
     velocity = np.diff(P, axis=0) / np.diff(t)[:, None]
@@ -101,7 +101,7 @@ def grid(n: int, k: int) -> np.ndarray:
         >>> grid(2, 2).tolist()
         [[0.0, 0.0], [0.0, 0.5], [1.0, 0.0], [1.0, 0.5]]
 
-    Source: theory id tsp.
+    Source: J23; claim tsp; chapter curve.
     """
     n, k = _size(n, k)
     ticks = [np.arange(n) / (n - 1), *[np.arange(n) / n] * (k - 1)]
@@ -121,7 +121,7 @@ def steepest(n: int, k: int) -> float:
         >>> steepest(2, 2) == 26**0.5
         True
 
-    Source: theory id tsp.
+    Source: J23; claim tsp; chapter curve.
     """
     n, k = _size(n, k)
     return float((1 + sum((2 * n ** (i - 1) + 2 * n ** (i - 2) - 1) ** 2 for i in range(2, k + 1))) ** 0.5)

@@ -197,7 +197,7 @@ def draw_surface(kind: str, seed: int, n_train: int, n_test: int, sigma: float, 
         >>> s.X.shape, bool(np.allclose(s.project(s.clean), s.clean))
         ((5, 20), True)
 
-    Source: theory id autoencoder; chapter: autoencoders that denoise.
+    Source: J22, book; claim autoencoder; chapter autoencoder.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, but it is {kind!r}.")

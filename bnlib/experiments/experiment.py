@@ -25,7 +25,7 @@ def latent(key: Array, setting: Setting) -> Task:
         >>> latent(jax.random.key(0), Setting("fig-j23", 2, 8, 8, 40, 150, 0.002, 0)).X.shape
         (150, 20)
 
-    Source: theory id fig-j23.
+    Source: J23; claim fig-j23; chapter first_pictures.
     """
     return tasks.latent_task(key, setting.n, rank=setting.rank)
 

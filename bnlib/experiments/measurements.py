@@ -42,7 +42,7 @@ def verdict(result: TrainResult, data: Task) -> dict[str, Any]:
         >>> verdict(result, experiments.task(setting))["collapsed"]
         False
 
-    Source: theory ids affine-law, fig-j22 and fig-j23.
+    Source: J22, J23; claims affine-law, fig-j22, fig-j23; chapter first_pictures.
     """
     net, Y = result.net, np.asarray(data.Y)
     rank, gap, decided = bottleneck_rank(net, data.X)
@@ -84,7 +84,7 @@ def usual(setting: Setting, result: TrainResult, data: Task, *, shown: int = 5) 
         >>> np.shape(usual(setting, result, experiments.task(setting))["weights"])
         (3, 4)
 
-    Source: theory ids affine-law, fig-j22 and fig-j23.
+    Source: J22, J23; claims affine-law, fig-j22, fig-j23; chapter first_pictures.
     """
     net = result.net
     found: dict[str, Any] = {
@@ -119,7 +119,7 @@ def certified(setting: Setting, net: Network, data: Task) -> dict[str, Any]:
         >>> sorted(certified(setting, net, experiments.task(setting)))
         ['full_rank', 'left', 'left_layers', 'ntk_trace', 'right', 'sharpness']
 
-    Source: theory ids affine-law, fig-j22 and fig-j23.
+    Source: J22, J23; claims affine-law, fig-j22, fig-j23; chapter first_pictures.
     """
     found: dict[str, Any] = {
         "ntk_trace": float(np.mean(np.asarray(ntk_trace(net, data.X[:PROBES])))),

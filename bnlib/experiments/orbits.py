@@ -37,7 +37,7 @@ def turned(place: Callable[..., Array], turns: int, draw: Callable[[Array], Task
         >>> turned(tasks.rotated_pair, 40, lambda key: tasks.symmetry_task(key, 9, n_test=1)).orbits.shape
         (81, 40, 4)
 
-    Source: theory ids symmetry and symmetry-groups.
+    Source: J23, book; claims symmetry, symmetry-groups; chapter symmetry.
     """
     with jax.enable_x64(True):
         side, turn = np.linspace(-1, 1, 9), np.linspace(-np.pi, np.pi, 40, endpoint=False)
@@ -66,7 +66,7 @@ def readings(net: Network, rank: int, data: Turned, quantities: Callable[..., tu
         >>> np.shape(found["decoded"])
         (2, 3)
 
-    Source: theory ids symmetry and symmetry-groups.
+    Source: J23, book; claims symmetry, symmetry-groups; chapter symmetry.
     """
 
     def asked(task: Task) -> np.ndarray:

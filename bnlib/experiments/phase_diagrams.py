@@ -86,7 +86,7 @@ def narrow(key: Any, X: Any, width: int, d_out: int, depth: int, *, neurons: int
         >>> int(np.sum(np.asarray(activations(net, X).post[2]).std(0) > 0))
         1
 
-    Source: theory id rank-phase.
+    Source: J22, J23; claim rank-phase; chapter window.
     """
     up, down = jax.random.split(key)
     g = init(up, X.shape[1], width, neurons, depth // 2, scheme="he")

@@ -53,7 +53,7 @@ def kept(net: Network, rank: int) -> dict[str, Any]:
         >>> np.shape(kept(init(jax.random.key(0), 6, 5, 1, 3), 1)["decoded_linearly"])
         (2, 3)
 
-    Source: theory id symmetry-groups.
+    Source: book; claim symmetry-groups; chapter symmetry.
     """
 
     def ellipses(s: Array, t: Array, angle: Array) -> Array:

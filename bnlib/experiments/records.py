@@ -41,7 +41,7 @@ def checksum(records: list[dict[str, Any]]) -> str:
         >>> checksum([])[:8]
         '4f53cda1'
 
-    Source: scripts/runs/paper_scale.py.
+    Source: bnlib; page running.
     """
     return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()
 
@@ -65,7 +65,7 @@ def load(name: str, path: Path | None = None, *, quick: bool = False) -> list[di
         >>> load("symmetry", Path("no-such-file.json"))
         []
 
-    Source: scripts/runs/paper_scale.py.
+    Source: bnlib; page running.
     """
     planned = plan(name, quick=quick)
     path = folder() / f"{name}.json" if path is None else path

@@ -45,7 +45,7 @@ def plan(name: str, *, quick: bool = False, seeds: int | None = None) -> tuple[S
         >>> len(plan("fig-j22")), plan("fig-j22")[0].width
         (8, 100)
 
-    Source: theory ids affine-law, fig-j22, fig-j23, rank-phase and symmetry.
+    Source: J22, J23; chapters first_pictures, window, symmetry.
     """
     experiment = _named(name)
     usual = 2 if quick else experiment.seeds
@@ -59,7 +59,7 @@ def task(setting: Setting) -> Task:
         >>> task(plan("symmetry", quick=True)[0]).X.shape
         (300, 4)
 
-    Source: theory ids affine-law, fig-j22, fig-j23, symmetry and symmetry-groups.
+    Source: J22, J23, book; chapters first_pictures, window, symmetry.
     """
     experiment = _named(setting.experiment)
     with jax.enable_x64(True):
@@ -89,7 +89,7 @@ def schedule(setting: Setting) -> dict[str, Any]:
         >>> schedule(plan("fig-j22")[0])["depth"]
         13
 
-    Source: recipe measured for the book.
+    Source: bnlib; chapter training.
     """
     return _named(setting.experiment).schedule(setting)
 
@@ -113,7 +113,7 @@ def measure(setting: Setting, result: TrainResult) -> dict[str, Any]:
         >>> len(measure(setting, result)["weights"])
         3
 
-    Source: theory ids affine-law, fig-j22, fig-j23 and symmetry.
+    Source: J22, J23; claims affine-law, fig-j22, fig-j23, symmetry; chapters first_pictures, symmetry.
     """
     data = task(setting)
     found = verdict(result, data) | _named(setting.experiment).measure(setting, result, data)

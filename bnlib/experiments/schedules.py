@@ -27,7 +27,7 @@ def insertion(setting: Setting, **full: Any) -> dict[str, Any]:
         >>> insertion(Setting("fig-j22", 4, 13, 9, 50, 150, 0.004, 0, quick=True))["depth"]
         13
 
-    Source: recipe measured for the book.
+    Source: bnlib; chapter training.
     """
     if setting.depth == setting.start_depth:
         return {"stages": DIRECT_SHORT if setting.quick else DIRECT}

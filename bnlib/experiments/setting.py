@@ -57,6 +57,6 @@ def first_depth(depth: int) -> int:
         >>> [first_depth(depth) for depth in (6, 8, 13, 25)]
         [6, 8, 8, 13]
 
-    Source: recipe measured for the book.
+    Source: bnlib; chapter training.
     """
     return depth if depth <= 8 else max(8, -(-depth // 2))

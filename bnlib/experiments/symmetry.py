@@ -46,7 +46,7 @@ def kept(net: Network, rank: int) -> dict[str, Any]:
         >>> np.shape(kept(init(jax.random.key(0), 4, 5, 1, 3), 2)["codes"])
         (2, 200, 2)
 
-    Source: theory id symmetry.
+    Source: J23; claim symmetry; chapter symmetry.
     """
     data = turned(tasks.rotated_pair, 40, partial(tasks.symmetry_task, n=READ, n_test=1))
     # Every second orbit each way and every fifth angle, for pictures of the codes.

@@ -72,7 +72,7 @@ def kernels(record: Mapping[str, Any]) -> np.ndarray:
         >>> kernels({"kernels": [[1.0, 2.0, 3.0]] * 3})[0].tolist()
         [[1.0, 2.0], [2.0, 3.0]]
 
-    Source: theory id depth-convergence.
+    Source: J23; claim depth-convergence; chapter features.
     """
     stored = np.asarray(record["kernels"], float)
     n = int((2 * stored.shape[1]) ** 0.5)

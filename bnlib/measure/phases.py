@@ -26,7 +26,7 @@ class Cell(NamedTuple):
         >>> Cell((2, 2), 0.1, (2, 1), (0.0, 0.2)).clear
         True
 
-    Source: theory id rank-phase.
+    Source: J22, J23; claim rank-phase; chapter window.
     """
 
     ranks: tuple[int, ...]
@@ -64,7 +64,7 @@ def candidates(records: Records, *, linear: int | None = None) -> list[tuple[flo
         >>> candidates([run])
         [(0.9, 3), (2.0, 0)]
 
-    Source: theory id rank-phase.
+    Source: J22, J23; claim rank-phase; chapter window.
     """
     r = records[0]
     found = [(q["objective"], min(q["learned_rank"], MOST)) for q in records]
@@ -96,7 +96,7 @@ def diagram(records: Records, column: str, *, linear: int | None = None) -> Diag
         >>> cell.rank, round(cell.margin, 9), cell.standard
         (1, 0.25, (2,))
 
-    Source: theory id rank-phase.
+    Source: J22, J23; claim rank-phase; chapter window.
     """
     cells = {}
     for L, c in sorted({(r["depth"], r[column]) for r in records}):
@@ -175,7 +175,7 @@ def disorder(cells: Diagram, *, reverse: bool = False) -> int:
         >>> disorder({(4, 0.1): low, (8, 0.1): high}), disorder({(4, 0.1): high, (8, 0.1): low})
         (1, 0)
 
-    Source: theory id rank-phase.
+    Source: J22, J23; claim rank-phase; chapter window.
     """
     sign = -1 if reverse else 1
     clear = [(L, sign * c, cell.ranks[0]) for (L, c), cell in cells.items() if cell.clear]

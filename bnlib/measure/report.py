@@ -201,7 +201,7 @@ def report(net: Any, X: Any) -> Report:
         >>> r.rank, r.decided, r.squared_norm
         (2, True, 8.0)
 
-    Source: theory ids weights-theorem, schatten-bound, ntk-identity.
+    Source: J23, book; claims weights-theorem, schatten-bound, ntk-identity; chapters weights, cost, tangent_kernel.
     """
     given, X = X, _checks.floating("X", X)
     if not jnp.issubdtype(np.asarray(given).dtype, jnp.floating):

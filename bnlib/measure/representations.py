@@ -24,7 +24,7 @@ def kernel_distance(K: Any, M: Any) -> float:
         >>> kernel_distance(np.eye(3), 4 * np.eye(3))
         1.5
 
-    Source: theory id depth-convergence.
+    Source: J23; claim depth-convergence; chapter features.
     """
     K, M = np.asarray(K), np.asarray(M)
     return float(np.linalg.norm(K - M) / np.sqrt(np.linalg.norm(K) * np.linalg.norm(M)))
@@ -40,7 +40,7 @@ def shape_distance(K: Any, M: Any) -> float:
         >>> shape_distance(np.eye(3), 4 * np.eye(3))
         0.0
 
-    Source: theory id depth-convergence.
+    Source: J23; claim depth-convergence; chapter features.
     """
     return kernel_distance(K / np.trace(K), M / np.trace(M))
 
@@ -57,7 +57,7 @@ def alignment_distance(K: Any, M: Any) -> float:
         >>> round(alignment_distance(np.eye(3), 4 * np.eye(3) + 1), 9)
         0.0
 
-    Source: Kornblith and others, Similarity of neural network representations revisited, 2019.
+    Source: kornblith2019.
     """
     K, M = (A - A.mean(0) - A.mean(1)[:, None] + A.mean() for A in map(np.asarray, (K, M)))
     return float(1 - np.sum(K * M) / (np.linalg.norm(K) * np.linalg.norm(M)))

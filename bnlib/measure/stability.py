@@ -28,7 +28,7 @@ def kernel_sharpness(net: Network, X: Any) -> float:
         >>> round(kernel_sharpness(from_layers([([[1.0]], None)] * 2), [[2.0]]), 9)
         20.0
 
-    Source: theory id edge.
+    Source: J23; claim edge; chapter tangent_kernel.
     """
     kernel = np.asarray(ntk(net, X)).transpose(0, 2, 1, 3)
     size = kernel.shape[0] * kernel.shape[1]
@@ -62,7 +62,7 @@ def descent(start: Network, X: Any, Y: Any, rate: float, steps: int, *, centre: 
         >>> descent(net, [[1.0]], [[2.0]], 0.25, 3).tolist()
         [1.0, 0.0, 0.0]
 
-    Source: theory id narrow-rates.
+    Source: book; claim narrow-rates; chapter narrow.
     """
     X, Y = _checks.points("X", X, start.d_in), _checks.points("Y", Y, start.d_out)
     _checks.equal_lengths(X, Y)
@@ -94,7 +94,7 @@ def stays(errors: Any) -> bool:
         >>> stays([2.0, 1.0, 1.0]), stays([2.0, 0.5, 1.0]), stays([2.0, float("nan"), 1.0])
         (True, False, False)
 
-    Source: theory id narrow-rates.
+    Source: book; claim narrow-rates; chapter narrow.
     """
     errors = np.asarray(errors)
     return bool((errors.max() <= errors[0]) & (errors[-1] <= errors[len(errors) // 2]))
@@ -132,7 +132,7 @@ def largest_rate(
         >>> round(largest_rate(near, line, [[1.0]], [[1.0]], (0.1, 1.0), bisections=12), 2)
         0.5
 
-    Source: theory id narrow-rates.
+    Source: book; claim narrow-rates; chapter narrow.
     """
     low, high = between
     for _ in range(_checks.integer("bisections", bisections, 0)):

@@ -34,7 +34,7 @@ def interval(sample: Any, level: float = 0.95, draws: int = 10_000) -> Interval:
         >>> interval([1.0, 2.0, 3.0])
         Interval(mean=2.0, low=1.0, high=3.0)
 
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap, chapter on percentile intervals.
+    Source: efron1993.
     """
     values = np.asarray(sample, float)
     if values.ndim != 1:

@@ -22,7 +22,7 @@ def matrix_operations(function: Callable[..., Any], *args: Any) -> int:
         >>> matrix_operations(jnp.dot, jnp.ones((2, 3)), jnp.ones((3, 5)))
         60
 
-    Source: theory id ntk-identity.
+    Source: book; claim ntk-identity; chapter tangent_kernel.
     """
     return _count(jax.make_jaxpr(function)(*args).jaxpr)
 

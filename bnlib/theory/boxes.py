@@ -32,7 +32,7 @@ def image_box(net: Network, low: Any, high: Any) -> tuple[np.ndarray, np.ndarray
         >>> image_box(from_layers([([[1.0], [-1.0]], None), ([[1.0, 1.0]], None)]), [-1.0], [2.0])
         (array([0.]), array([3.]))
 
-    Source: bnlib; chapter: rank.
+    Source: bnlib; chapter rank.
     """
     low, high = np.asarray(low, float), np.asarray(high, float)
     if low.shape != (net.d_in,) or high.shape != (net.d_in,) or not np.all(low <= high):

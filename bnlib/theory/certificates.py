@@ -60,7 +60,7 @@ def bottleneck_certificate(net: Network, x: Any, k: int, *, any_rank: bool = Fal
         >>> round(float(c.lhs), 12), round(float(c.rhs), 6)
         (1.0, 1.613706)
 
-    Source: theory id weights-theorem.
+    Source: J23; claim weights-theorem; chapter weights.
     """
     x, X, k = _batch_and_rank(net, x, k)
     J, pre, norm = each(net, lambda net, X: (jacobian(net, X), activations(net, X).pre, squared_norm(net)), X)
@@ -103,7 +103,7 @@ def certificate_slack(net: Network, x: Any, certificate: BottleneckCertificate) 
         >>> round(float(certificate_slack(net, x, bottleneck_certificate(net, x, 1))), 6)
         0.613706
 
-    Source: theory id weights-theorem.
+    Source: J23; claim weights-theorem; chapter weights.
     """
     x, X, _ = _batch_and_rank(net, x, certificate.stretches.shape[-1])
     certificate = _checks.on_host(certificate)
@@ -190,7 +190,7 @@ def ntk_certificate(net: Network, x: Any, k: int, *, balanced: bool = False) -> 
         >>> round(float(c.trace), 9), round(float(c.bound), 9)
         (15.0, 15.0)
 
-    Source: theory id ntk-bound.
+    Source: J23; claim ntk-bound; chapter tangent_kernel.
     """
     x, X, k = _batch_and_rank(net, x, k)
     trace, weights, norm, J = each(

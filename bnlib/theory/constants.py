@@ -27,7 +27,7 @@ def constant_cost(c: float, depth: int) -> float:
         >>> [constant_cost(c, 4) for c in (0.5, 1.5)]
         [0.25, 2.0]
 
-    Source: theory id constants.
+    Source: book; claim constants; chapter regularity.
     """
     c, depth = _checks.number("c", c), _checks.integer("depth", depth, 1)
     if depth == 1 or c <= 1:

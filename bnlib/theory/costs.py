@@ -18,7 +18,7 @@ def squared_norm(net: Network) -> Any:
         >>> float(squared_norm(from_layers([([[2.0]], [1.0])])))
         5.0
 
-    Source: conventions of the book.
+    Source: book; page notation.
     """
     return sum((W * W).sum() + (b * b).sum() for W, b in _parts(_checks.on_host(net)))
 
@@ -44,7 +44,7 @@ def schatten(A: Any, p: float) -> float:
         >>> schatten([[3.0, 0.0], [0.0, 4.0]], 1.0)
         7.0
 
-    Source: classical; theory id schatten-bound.
+    Source: J23; claim schatten-bound; chapter cost.
     """
     if not p > 0:
         raise ValueError(f"p must be positive, but it is {p!r}.")
@@ -63,7 +63,7 @@ def linear_cost(A: Any, depth: int) -> float:
         >>> round(linear_cost([[4.0]], 2), 12)
         8.0
 
-    Source: theory id linear-cost.
+    Source: J23; claim linear-cost; chapter linear.
     """
     depth = _checks.integer("depth", depth, 1)
     return depth * schatten(A, 2.0 / depth)
@@ -82,7 +82,7 @@ def linear_expansion(A: Any) -> tuple[float, float, float]:
         >>> linear_expansion([[1.0, 0.0], [0.0, 0.0]])
         (1.0, 0.0, 0.0)
 
-    Source: theory id linear-expansion.
+    Source: J23; claim linear-expansion; chapter linear.
     """
     return _expansion(_checks.matrix("A", A))
 
@@ -118,7 +118,7 @@ def subadditivity(A: Any, B: Any, operation: str) -> tuple[float, float]:
         >>> subadditivity([[2.0]], [[3.0]], "compose")[0] < 1e-12
         True
 
-    Source: theory ids linear-r1, r2-subadditive.
+    Source: J23, book; claims linear-r1, r2-subadditive; chapters regularity, next_order.
     """
     A, B = _checks.matrix("A", A), _checks.matrix("B", B)
     if operation not in ("compose", "add"):
@@ -156,7 +156,7 @@ def lower_bound(net: Network, X: Any) -> float:
         >>> round(lower_bound(from_layers([([[2.0]], None), ([[2.0]], None)]), [[1.0]]), 12)
         8.0
 
-    Source: theory id schatten-bound.
+    Source: J23; claim schatten-bound; chapter cost.
     """
     blocks = map(partial(jacobian, net), by_rows(_checks.points("X", X, net.d_in)))
     s = np.concatenate([_svd.values(J) for J in blocks])
@@ -177,7 +177,7 @@ def optimality_gap(net: Network, X: Any) -> float:
         >>> round(optimality_gap(from_layers([([[4.0]], None), ([[1.0]], None)]), [[1.0]]), 12)
         9.0
 
-    Source: theory id schatten-bound.
+    Source: J23; claim schatten-bound; chapter cost.
     """
     return float(squared_norm(net)) - lower_bound(net, X)
 
@@ -204,7 +204,7 @@ def r1_bracket(net: Network, X: Any, rank: int, *, target: Any = None) -> tuple[
         >>> r1_bracket(from_layers([([[1.0]], [1.0]), ([[1.0]], None)]), [[1.0]], 1)
         (0.0, 1.0)
 
-    Source: theory ids jacobian-bound, r1-bracket.
+    Source: J23, book; claims jacobian-bound, r1-bracket; chapter regularity.
     """
     X, k = _checks.points("X", X, net.d_in), _checks.integer("rank", rank, 0)
     if target is not None:

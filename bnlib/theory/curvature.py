@@ -37,7 +37,7 @@ def gram_matrix(net: Network, X: Any) -> Array:
         >>> gram_matrix(from_layers([(jnp.eye(1), None)]), jnp.array([[1.0], [-1.0]])).tolist()
         [[2.0, 0.0], [0.0, 2.0]]
 
-    Source: theory id edge.
+    Source: J23; claim edge; chapter tangent_kernel.
     """
     return _gram(net, _checks.floating("X", X))
 
@@ -72,7 +72,7 @@ def hessian_parts(net: Network, X: Any, Y: Any, ridge: float) -> HessianParts:
         >>> parts.gauss_newton.tolist(), jnp.diag(parts.hessian).tolist()
         ([[8.0, 4.0], [4.0, 2.0]], [9.0, 3.0])
 
-    Source: theory id edge.
+    Source: J23; claim edge; chapter tangent_kernel.
     """
     X, Y = _checks.points("X", X, net.d_in), _checks.points("Y", Y, net.d_out)
     _checks.equal_lengths(X, Y)

@@ -71,7 +71,7 @@ def centred(A: Any) -> np.ndarray:
         >>> centred([[1.0], [3.0]]).tolist()
         [[-1.0], [1.0]]
 
-    Source: theory id low-dim-features.
+    Source: J22, J23; claim low-dim-features; chapter features.
     """
     A = np.asarray(A)
     return A - np.mean(A, axis=-2, keepdims=True)
@@ -106,7 +106,7 @@ def code_terms(net: Network, X: Any, certificate: BottleneckCertificate) -> Code
         >>> terms.cut.round(9).tolist(), terms.shares.round(9).tolist(), terms.bound.round(9).tolist()
         ([[4.0]], [[2.0]], [2.0])
 
-    Source: theory id still-code.
+    Source: J22, book; claim still-code; chapter features.
     """
     pre, post, _ = map(np.asarray, each(net, activations, X))
     certificate = _checks.on_host(certificate)
@@ -153,7 +153,7 @@ def feature_bounds(net: Network, X: Any, certificate: BottleneckCertificate) -> 
         >>> left.round(9).tolist(), right.round(9).tolist()
         ([[0.0]], [[1.5], [1.5]])
 
-    Source: theory id low-dim-features.
+    Source: J22, J23; claim low-dim-features; chapter features.
     """
     certificate = _checks.on_host(certificate)
     k = certificate.stretches.shape[-1]

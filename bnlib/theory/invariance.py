@@ -51,7 +51,7 @@ def orbit_share(net: Network, orbits: Any) -> np.ndarray:
         >>> orbit_share(from_layers([([[1.0], [-1.0]], None), ([[1.0, 1.0]], None)]), mirrored).round(9)
         array([0.9, 0. ])
 
-    Source: theory id symmetry; chapter: learning a symmetry.
+    Source: J23; claim symmetry; chapter symmetry.
     """
     orbits = _checks.floating("orbits", orbits)
     if orbits.ndim != 3 or 0 in orbits.shape or orbits.shape[2] != net.d_in:
@@ -90,7 +90,7 @@ def principal_components(net: Network, X: Any, k: int, at: Any = None) -> Compon
         >>> np.abs(principal_components(net, [[1.0], [3.0]], 1).scores.ravel()).round(9)
         array([5., 5.])
 
-    Source: theory id symmetry; chapter: learning a symmetry.
+    Source: J23; claim symmetry; chapter symmetry.
     """
     if net.depth < 2:
         raise ValueError("Principal components are taken of hidden layers; depth 1 has none.")
@@ -145,7 +145,7 @@ def decoded(
         >>> decoded(net, x, x**2, x, x**2, components=2, degree=2).round(6)
         array([[1.]])
 
-    Source: theory id symmetry; chapter: learning a symmetry.
+    Source: J23; claim symmetry; chapter symmetry.
     """
     degree = _checks.integer("degree", degree, 1)
     Y, Y_test = (np.asarray(_checks.floating("targets", a)) for a in (targets, targets_test))
@@ -206,7 +206,7 @@ def fewest_pieces(net: Network, orbit: Any, tangent: Any, output: int = 0) -> Pr
         >>> round(fewest_pieces(folded_polygon(3), x, Ax).pieces, 1)
         8.0
 
-    Source: theory id symmetry.
+    Source: J23; claim symmetry; chapter symmetry.
     """
     X = np.asarray(_checks.points("orbit", orbit, net.d_in))
     T = np.asarray(_checks.points("tangent", tangent, net.d_in))

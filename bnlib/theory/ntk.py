@@ -56,7 +56,7 @@ def ntk(net: Network, X: Any, Y: Any = None) -> Array:
         >>> ntk(from_layers([([[1.0]], None)] * 2), [[2.0]]).tolist()
         [[[[10.0]]]]
 
-    Source: theory id ntk-identity.
+    Source: book; claim ntk-identity; chapter tangent_kernel.
     """
     X = _checks.points("X", X, net.d_in)
     Y = X if Y is None else _checks.points("Y", Y, net.d_in)
@@ -96,7 +96,7 @@ def ntk_trace(net: Network, X: Any) -> Array:
         >>> ntk_trace(from_layers([([[1.0]], None)] * 2), [[2.0]]).tolist()
         [10.0]
 
-    Source: theory id ntk-identity.
+    Source: book; claim ntk-identity; chapter tangent_kernel.
     """
     return _trace(net, _checks.points("X", X, net.d_in))
 
@@ -128,7 +128,7 @@ def sharpness(net: Network, X: Any, *, steps: int = 100) -> float:
         >>> round(sharpness(from_layers([([[1.0]], None)] * 2), [[2.0]]), 6)
         20.0
 
-    Source: theory id edge.
+    Source: J23; claim edge; chapter tangent_kernel.
     """
     return float(_sharpness(net, _checks.points("X", X, net.d_in), _checks.integer("steps", steps, 1)))
 

@@ -45,7 +45,7 @@ def shortest(Y: Any) -> float:
         >>> shortest([[0.0], [2.0], [1.0]])
         2.0
 
-    Source: theory id tsp.
+    Source: J23; claim tsp; chapter curve.
     """
     Y = _points(Y, 2)
     if len(Y) > MOST:
@@ -122,7 +122,7 @@ def spanning_tree(Y: Any, q: int = NEIGHBOURS) -> csr_array:
         >>> float(spanning_tree([[0.0], [3.0], [1.0]]).sum())
         3.0
 
-    Source: theory id tsp.
+    Source: J23; claim tsp; chapter curve.
     """
     Y = _points(Y, 2)
     q = min(_checks.integer("q", q, 1), len(Y) - 1)
@@ -155,7 +155,7 @@ def neighbour_bounds(Y: Any) -> dict[str, float]:
         >>> neighbour_bounds([[0.0], [1.0], [3.0]])
         {'nearest': 2.0, 'two nearest': 3.0}
 
-    Source: theory id tsp.
+    Source: J23; claim tsp; chapter curve.
     """
     d = neighbours(Y, 2)[0]
     return {
@@ -180,7 +180,7 @@ def tree_bounds(Y: Any) -> dict[str, float]:
         >>> tree_bounds([[0.0], [3.0], [1.0]])
         {'tree': 3.0, 'walk': 3.0}
 
-    Source: theory id tsp.
+    Source: J23; claim tsp; chapter curve.
     """
     Y = _points(Y, 2)
     tree = spanning_tree(Y)
@@ -199,7 +199,7 @@ def lower_bound(Y: Any) -> float:
         >>> lower_bound([[0.0], [1.0], [3.0]])
         3.0
 
-    Source: theory id tsp.
+    Source: J23; claim tsp; chapter curve.
     """
     return max(neighbour_bounds(Y)["two nearest"], float(spanning_tree(Y).sum()))
 

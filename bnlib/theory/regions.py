@@ -31,7 +31,7 @@ def scores(net: Network, X: Any) -> np.ndarray:
         >>> scores(from_layers([([[2.0]], [1.0]), ([[3.0]], None)]), [[1.0], [-1.0]]).tolist()
         [[9.0], [0.0]]
 
-    Source: conventions of the book.
+    Source: bnlib.
     """
     h = np.asarray(X, float)
     if h.ndim != 2 or h.shape[1] != net.d_in:
@@ -65,7 +65,7 @@ def affine_piece(net: Network, x: Any) -> AffinePiece:
         >>> piece.value.tolist(), piece.jacobian.tolist(), float(piece.distance)
         ([9.0], [[6.0]], 3.0)
 
-    Source: conventions of the book.
+    Source: bnlib.
     """
     h = np.asarray(x, float)
     if h.shape != (net.d_in,):
@@ -100,7 +100,7 @@ def pieces_along(net: Network, loop: Any) -> int:
         >>> pieces_along(fold, np.c_[np.cos(t), np.sin(t)])
         2
 
-    Source: theory id symmetry.
+    Source: J23; claim symmetry; chapter symmetry.
     """
     if net.depth < 2:
         raise ValueError("Pieces are counted by hidden neurons; a network of depth 1 has none.")

@@ -57,7 +57,7 @@ def weight_singular_values(net: Network) -> np.ndarray:
         >>> weight_singular_values(from_layers([([[3.0, 4.0]], None), ([[2.0]], None)])).tolist()
         [[5.0], [2.0]]
 
-    Source: theory id weights-corollary.
+    Source: J23; claim weights-corollary; chapter weights.
     """
     rows = [_svd.values(W) for W in _stacks(net)]
     m = max(s.shape[-1] for s in rows)
@@ -90,7 +90,7 @@ def representation_singular_values(net: Network, X: Any, *, pre: bool = False) -
         >>> representation_singular_values(from_layers([([[2.0]], None), ([[1.0]], None)]), [[1.0], [1.0]]).round(9)
         array([[2.]])
 
-    Source: theory id low-dim-features.
+    Source: J22, J23; claim low-dim-features; chapter features.
     """
     blocks = (acts.pre if pre else acts.post for acts in activations_by_rows(net, X))
     return _svd.values(_svd.triangle(blocks)) / np.sqrt(len(X))
@@ -112,7 +112,7 @@ def nonlinearity_ratio(net: Network, X: Any) -> np.ndarray:
         >>> nonlinearity_ratio(from_layers([([[1.0], [-1.0]], None), ([[1.0, 1.0]], None)]), [[1.0]]).round(6)
         array([0.707107])
 
-    Source: theory id low-dim-features.
+    Source: J22, J23; claim low-dim-features; chapter features.
     """
     parts = ((acts.pre - acts.post, acts.pre) for acts in activations_by_rows(net, X))
     change, size = np.linalg.norm([[np.linalg.norm(A, axis=(1, 2)) for A in pair] for pair in parts], axis=0)
@@ -126,7 +126,7 @@ def bottleneck_rank(net: Network, X: Any) -> BottleneckRank:
     :math:`\sum_i (s_i(W_l)-1[i\le k])^2`, is the number of singular values above 1/2. The rank returned is the
     most common one over the middle third of the layers (the smallest of equals). It is decided when all middle
     layers agree, when the smallest gap :math:`s_k-s_{k+1}` there is at least 1/2, and when some middle
-    representation of X lies within a tenth of its norm of a k-dimensional space.
+    representation of X lies within a tenth of its norm of a k-dimensional space. These thresholds are this book's own.
 
     Args:
         net: a network of depth at least 3.
@@ -144,7 +144,7 @@ def bottleneck_rank(net: Network, X: Any) -> BottleneckRank:
         >>> bottleneck_rank(from_layers([(I, None)] * 4), [[1.0, 2.0], [2.0, 1.0]])
         BottleneckRank(rank=2, gap=1.0, decided=True)
 
-    Source: theory ids weights-corollary and low-dim-features; the thresholds are ours.
+    Source: J22, J23; claims weights-corollary, low-dim-features; chapters weights, features.
     """
     return rank_of_spectra(weight_singular_values(net), representation_singular_values(net, X))
 
@@ -163,7 +163,7 @@ def rank_of_spectra(weights: np.ndarray, representations: np.ndarray) -> Bottlen
         >>> rank_of_spectra(np.ones((4, 2)), np.ones((3, 2)))
         BottleneckRank(rank=2, gap=1.0, decided=True)
 
-    Source: ``bottleneck_rank``.
+    Source: J22, J23; claims weights-corollary, low-dim-features; chapters weights, features.
     """
     if len(weights) < 3:
         raise ValueError(f"The bottleneck rank is read in the middle layers; depth {len(weights)} has none.")
@@ -207,7 +207,7 @@ def pseudo_determinant(A: Any, k: int | None = None, *, log: bool = False) -> fl
         >>> round(pseudo_determinant([[2.0, 0.0], [0.0, 0.0]]), 12)
         2.0
 
-    Source: conventions of the book.
+    Source: book; page notation.
     """
     A = _checks.matrix("A", A)
     rank, gap, decided = _svd.numerical_rank(A)
@@ -239,7 +239,7 @@ def partial_log_products(net: Network, X: Any) -> np.ndarray:
         >>> partial_log_products(from_layers([([[2.0]], None), ([[3.0]], None)]), [[1.0]])[0, :, 0].round(6)
         array([0.      , 0.693147, 1.791759])
 
-    Source: theory id balanced-profile.
+    Source: book; claim balanced-profile; chapter weights.
     """
     X = _checks.points("X", X, net.d_in)
     D = np.asarray(slopes(net, activations(net, X).pre))
@@ -266,7 +266,7 @@ def participation_ratio(A: Any) -> np.ndarray:
         >>> float(participation_ratio(np.diag([3.0, 3.0, 0.0])))
         2.0
 
-    Source: theory id low-dim-features.
+    Source: J22, J23; claim low-dim-features; chapter features.
     """
     squares = singular_values(A) ** 2
     total = np.sum(squares, axis=-1)

@@ -65,7 +65,7 @@ def three_class_cells(classes: Any) -> int:
         >>> three_class_cells([[0, 0, 1], [0, 2, 1]])
         1
 
-    Source: theory id topology.
+    Source: J22; claim topology; chapter classifier.
     """
     c = np.asarray(classes)
     corners = np.sort([c[1:, 1:], c[1:, :-1], c[:-1, 1:], c[:-1, :-1]], axis=0)
@@ -82,7 +82,7 @@ def neighbouring_classes(classes: Any) -> set[tuple[int, int]]:
         >>> sorted(neighbouring_classes([[0, 0, 1], [0, 2, 1]]))
         [(0, 1), (0, 2), (1, 2)]
 
-    Source: theory id topology.
+    Source: J22; claim topology; chapter classifier.
     """
     c = np.asarray(classes)
     edges = np.concatenate([np.c_[c[1:].ravel(), c[:-1].ravel()], np.c_[c[:, 1:].ravel(), c[:, :-1].ravel()]])
@@ -115,7 +115,7 @@ def triple_points(net: Network, side: float, n: int = 100) -> TriplePoints:
         >>> np.round(triple_points(sectors, 1.0, 11).points, 9).tolist()
         [[0.0, 0.1]]
 
-    Source: theory id topology; chapter: classifiers and triple points.
+    Source: J22; claim topology; chapter classifier.
     """
     import contourpy  # comes with matplotlib, which the library does not need otherwise
 
@@ -175,7 +175,7 @@ def classes_around(net: Network, centre: Any, radius: float, halvings: int = HAL
         >>> classes_around(from_layers([([[1.0, 0.0], [-1.0, 0.0]], None)]), [0.1, 0.0], 1.0)
         [1, 0]
 
-    Source: theory id topology.
+    Source: J22; claim topology; chapter classifier.
     """
     angle = np.linspace(0, 2 * np.pi, samples + 1)
     c = _classes_at(net, centre, radius, angle)
@@ -208,7 +208,7 @@ def three_arcs(net: Network, centre: Any, radius: float) -> tuple[bool, bool]:
         >>> three_arcs(sectors, [0.0, 0.0], 0.5), three_arcs(sectors, [2.0, 0.0], 0.5)
         ((True, True), (False, False))
 
-    Source: theory id topology.
+    Source: J22; claim topology; chapter classifier.
     """
     word = classes_around(net, centre, radius, halvings=0)
     if not len(word) == len(set(word)) == 3:

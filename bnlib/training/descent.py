@@ -34,7 +34,7 @@ def descend(net: Network, X: Any, Y: Any, ridge: Any, rate: Any, steps: int) -> 
         >>> [a.tolist() for a in net.last]
         [[[2.0]], [1.0]]
 
-    Source: theory id edge.
+    Source: J23; claim edge; chapter tangent_kernel.
     """
     dtype = net.last[0].dtype
     X, Y, ridge, rate = (jnp.asarray(a, dtype) for a in (X, Y, ridge, rate))

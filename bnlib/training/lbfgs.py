@@ -70,7 +70,7 @@ def minimize(objective: Callable[[Array], Array], x: Array, steps: int, memory: 
         >>> [round(float(v), 5) for v in found.x]
         [1.0, 1.0, 1.0]
 
-    Source: Byrd, Nocedal and Schnabel 1994; Lewis and Overton 2013. Chapter: training.
+    Source: byrd1994, lewis2013; chapter training.
     """
     value_and_grad = jax.value_and_grad(objective)
     m, n, dtype = memory, x.size, x.dtype

@@ -109,7 +109,7 @@ def summarise(
 def relative_imbalance(net: Network) -> float:
     """Return the largest difference of A_i and B_i, relative to the largest squared norm of a hidden neuron.
 
-    Source: theory id balance.
+    Source: J23; claim balance; chapter cost.
     """
     net = _checks.on_host(net)
     largest = max((float(np.max(np.sum(W**2, axis=1) + b**2)) for W, b in net.layers[:-1]), default=0.0)

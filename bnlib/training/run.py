@@ -96,7 +96,7 @@ def train(
         >>> round(float(result.net.last[0][0, 0]), 4), result.converged
         (1.6, True)
 
-    Source: recipe measured for the book; chapters: opening, training to the bottleneck.
+    Source: bnlib; chapters opening, training.
     """
     net, X, Y, ridge = checked(net, X, Y, ridge, dtype, loss)
     rate = _checks.number("learning_rate", learning_rate)

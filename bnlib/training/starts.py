@@ -49,7 +49,7 @@ def coded_start(
         >>> coded_start(jax.random.key(0), x, x, x, 7, width=4, stages=((0.01, 5),)).depth
         7
 
-    Source: chapter: rank.
+    Source: book; chapter rank.
     """
     X, code, Y = (_checks.matrix(*named) for named in (("X", X), ("code", code), ("Y", Y)))
     (d_in, rank, d_out) = (A.shape[1] for A in (X, code, Y))

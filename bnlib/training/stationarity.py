@@ -93,7 +93,7 @@ def stationarity(
         >>> round(s.gradient, 9), round(s.imbalance, 9)
         (0.0, 0.0)
 
-    Source: Clarke 1975. Chapter: training to the bottleneck.
+    Source: clarke1983; claim clarke; chapter training.
     """
     if _checks.number("ridge", ridge) == 0:
         raise ValueError("ridge must be positive: gradients are measured relative to that of the ridge.")
@@ -170,7 +170,7 @@ def stationary_point(
         >>> stationary_point(start, [[1.0]], [[2.0]], 0.5, width=0.1)[1] < 1e-9
         True
 
-    Source: bnlib. Chapter: training to the bottleneck.
+    Source: bnlib; chapter training.
     """
     if 0 in (_checks.number("ridge", ridge), _checks.number("width", width)):
         raise ValueError(f"ridge and width must be positive, but they are {ridge!r} and {width!r}.")

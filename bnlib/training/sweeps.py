@@ -56,7 +56,7 @@ def sweep(
         >>> [round(float(r.net.last[0][0, 0]), 3) for r in results]
         [1.6, 1.0]
 
-    Source: bnlib. Chapter: training to the bottleneck.
+    Source: bnlib; chapter training.
     """
     if not members:
         raise ValueError("members must hold at least one (start, X, Y, ridge).")

@@ -25,7 +25,7 @@ def rates(depth_f: int, depth_g: int, d: int, D: int) -> tuple[float, float]:
         >>> rates(1, 2, 4, 6)
         (0.5, 0.5)
 
-    Source: claim iw-linear-conserved.
+    Source: L21, book; claim iw-linear-conserved; chapter acceleration.
     """
     depth_f, depth_g = _checks.integer("depth_f", depth_f, 0), _checks.integer("depth_g", depth_g, 0)
     return (depth_f + 1) / _checks.integer("d", d, 1), (depth_g + 1) / _checks.integer("D", D, 1)
@@ -73,7 +73,7 @@ def aligned_product(t: Any, p: float, R: float, b: float, *, mu: float, lam: flo
         >>> aligned_product([0.0, 50.0], 0.1, 1.0, 2.0, mu=0.5).round(9).tolist()
         [0.1, 2.0]
 
-    Source: claim iw-linear-closed-form.
+    Source: L21, book; claim iw-linear-closed-form; chapter acceleration.
     """
     t = np.asarray(t, float)
     _checks.finite("t", t)
@@ -115,7 +115,7 @@ def aligned_time(end: float, p: float, R: float, b: float, *, mu: float, lam: fl
         >>> float(aligned_product(t, 0.1, 1.0, 2.0, mu=0.5).round(9))
         1.0
 
-    Source: claim iw-linear-closed-form.
+    Source: L21, book; claim iw-linear-closed-form; chapter acceleration.
     """
     kappa, R_b = _constants(p, R, b, mu, lam)
     if b < 0 or (b == 0 and p < 0):
@@ -150,7 +150,7 @@ def bottleneck_ratio(depth_f: int, depth_g: int, target: float, d: float) -> flo
         >>> bottleneck_ratio(1, 1, 15.0, 20)
         2.0
 
-    Source: claim iw-speedup-formula.
+    Source: L21, book; claim iw-speedup-formula; chapter acceleration.
     """
     over, under = (_checks.integer(name, v, 0) + 1 for name, v in (("depth_f", depth_f), ("depth_g", depth_g)))
     if _checks.number("d", d) == 0:
@@ -177,7 +177,7 @@ def speed_up(rho: float, eps: float) -> float:
         >>> [round(speed_up(rho, 0.01), 2) for rho in (1.5, 3.0, 10.0)]
         [1.22, 1.86, 4.52]
 
-    Source: claim iw-speedup-formula.
+    Source: L21, book; claim iw-speedup-formula; chapter acceleration.
     """
     if not (rho >= 1 and 0 < eps < 1):
         raise ValueError(f"rho must be at least 1 and eps in (0, 1), but they are {rho!r} and {eps!r}.")

@@ -36,7 +36,7 @@ def activation(name: str, u: Any) -> tuple[np.ndarray, np.ndarray]:
         >>> [float(round(a, 3)) for a in activation("relu", 2.0)]
         [2.828, 1.414]
 
-    Source: infinite-width theory, scaling of the layers.
+    Source: L21, book; chapter moving_points.
     """
     u = np.asarray(u)
     if name == "erf":
@@ -59,7 +59,7 @@ def draw(rng: np.random.Generator, n: int, d: int, D: int) -> Finite:
         >>> draw(np.random.default_rng(0), 50, 2, 3).W.shape
         (2, 50)
 
-    Source: infinite-width theory, scaling of the layers.
+    Source: L21, book; chapter moving_points.
     """
     return Finite(rng.normal(size=(n, D)), rng.normal(size=(d, n)), rng.normal(size=(n, d)), rng.normal(size=n))
 
@@ -72,7 +72,7 @@ def bottleneck(net: Finite, X: Any, phi: str) -> np.ndarray:
         >>> bottleneck(net, np.eye(3), "erf").shape
         (3, 2)
 
-    Source: infinite-width theory, scaling of the layers.
+    Source: L21, book; chapter moving_points.
     """
     n, D = net.V.shape
     return activation(phi, np.asarray(X) @ net.V.T / np.sqrt(D))[0] @ net.W.T / np.sqrt(n)
@@ -101,7 +101,7 @@ def descend(net: Finite, X: Any, y: Any, phi: str, rate: float, steps: int) -> t
         >>> F.shape, z.shape
         ((4, 3), (4, 3, 2))
 
-    Source: claim iw-finite-to-infinite.
+    Source: L21, book; claim iw-finite-to-infinite; chapter moving_points.
     """
     (n, d), D = net.U.shape, np.shape(X)[1]
     outputs, points = [], []

@@ -28,7 +28,7 @@ class Wide:
         >>> Wide(activation="erf").depth
         1
 
-    Source: L21's set-up; chapter "Frozen kernels, moving points".
+    Source: L21; chapter moving_points.
     """
 
     depth: int = 1
@@ -73,7 +73,7 @@ def dual(activation: str, a: Any, b: Any, c: Any) -> Dual:
         >>> float(dual("relu", 1.0, 1.0, 0.0).K.round(4))
         0.3183
 
-    Source: claim iw-kernel-gradients.
+    Source: L21, book; claim iw-kernel-gradients; chapter moving_points.
     """
     _known(activation)
     a, b, c = (np.asarray(v, float) for v in (a, b, c))
@@ -177,7 +177,7 @@ def kernels(net: Wide, X: Any, Y: Any = None) -> tuple[np.ndarray, np.ndarray]:
         >>> theta.round(4).tolist()
         [[1.0, 0.1592], [0.1592, 1.0]]
 
-    Source: Jacot, Gabriel and Hongler; chapter "Frozen kernels, moving points".
+    Source: jacot2018; chapter moving_points.
     """
     X = _points("X", X, net)
     Y = X if Y is None else _points("Y", Y, net, X.shape[1])
@@ -206,7 +206,7 @@ def ntk_gradient(net: Wide, Z: Any, Y: Any) -> np.ndarray:
         >>> ntk_gradient(Wide(), [[1.0, 0.0]], [[1.0, 1.0]]).round(4).tolist()
         [[[0.9092, 0.9092]]]
 
-    Source: claim iw-kernel-gradients.
+    Source: L21, book; claim iw-kernel-gradients; chapter moving_points.
     """
     Z = _points("Z", Z, net)
     Y = _points("Y", Y, net, Z.shape[1])
@@ -229,7 +229,7 @@ def limit_kernel(f: Wide, g: Wide, X: Any, Y: Any = None) -> np.ndarray:
         >>> limit_kernel(Wide(), Wide(), [[1.0, 0.0], [0.0, 1.0]]).round(4).tolist()
         [[2.0, 0.4388], [0.4388, 2.0]]
 
-    Source: claim iw-kernel-limit.
+    Source: L21, book; claim iw-kernel-limit; chapter moving_points.
     """
     X = _points("X", X, g)
     Y = X if Y is None else _points("Y", Y, g, X.shape[1])
@@ -254,7 +254,7 @@ def edge(kernel: Any) -> float:
         >>> edge([[2.0, 0.0], [0.0, 1.0]])
         2.0
 
-    Source: chapter "Does a bottleneck accelerate?".
+    Source: book; chapter acceleration.
     """
     return 2 * len(np.asarray(kernel)) / float(np.linalg.eigvalsh(_square(kernel))[-1])
 
@@ -269,7 +269,7 @@ def target_norm(kernel: Any, y: Any) -> float:
         >>> target_norm([[2.0, 0.0], [0.0, 1.0]], [2.0, 0.0])
         2.0
 
-    Source: claim iw-speedup-formula.
+    Source: L21, book; claim iw-speedup-formula; chapter acceleration.
     """
     theta = _square(kernel)
     target = np.asarray(y, float)

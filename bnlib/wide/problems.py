@@ -35,7 +35,7 @@ def problem(X: Any, y: Any, net: Any = None, *, train: int | None = None) -> Pro
         >>> problem(X, X[:, 0]).limit.shape
         (3, 3)
 
-    Source: chapter "Does a bottleneck accelerate?".
+    Source: book; chapter acceleration.
     """
     net = infinite.Wide() if net is None else net
     limit = infinite.limit_kernel(net, net, X)
@@ -61,7 +61,7 @@ def sphere_task(
         >>> X.shape, y.shape
         ((50, 20), (50,))
 
-    Source: chapter "Does a bottleneck accelerate?".
+    Source: book; chapter acceleration.
     """
     X = rng.normal(size=(n, d))
     X *= np.sqrt(d) / np.linalg.norm(X, axis=1, keepdims=True)
@@ -81,7 +81,7 @@ def losses(states: Iterable[Any], stop: float, cap: int) -> np.ndarray:
         >>> losses(infinite.descend_frozen([[1.0]], [2.0], 0.5), 0.2, 100).tolist()
         [2.0, 0.5, 0.125]
 
-    Source: chapter "Does a bottleneck accelerate?".
+    Source: book; chapter acceleration.
     """
     found: list[float] = []
     try:
@@ -101,7 +101,7 @@ def steps_to(losses: Any, level: float) -> float:
         >>> steps_to([2.0, 0.5, 0.125], 0.2)
         2.0
 
-    Source: chapter "Does a bottleneck accelerate?".
+    Source: book; chapter acceleration.
     """
     below = np.asarray(losses) < level
     return float(np.argmax(below)) if np.any(below) else float("inf")

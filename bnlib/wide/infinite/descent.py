@@ -46,7 +46,7 @@ def bottleneck(kernel: Any, d: int, rng: np.random.Generator, *, beyond: bool = 
         >>> bottleneck([[1.0, 0.5], [0.5, 1.0]], 1, np.random.default_rng(0)).shape
         (2, 1)
 
-    Source: chapter "Frozen kernels, moving points".
+    Source: L21, book; chapter moving_points.
     """
     d, kernel = _checks.integer("d", d, 1), _square(kernel)
     if d > len(kernel) and not beyond:
@@ -70,7 +70,7 @@ def squared(F: np.ndarray, Y: np.ndarray) -> tuple[float, np.ndarray]:
         >>> squared(np.array([[2.0]]), np.array([[0.0]]))
         (2.0, array([[2.]]))
 
-    Source: conventions of the chapters on infinite width.
+    Source: book; chapter moving_points.
     """
     error = F - Y
     return float(np.sum(error**2)) / (2 * len(Y)), error / len(Y)
@@ -84,7 +84,7 @@ def cross_entropy(F: np.ndarray, Y: np.ndarray) -> tuple[float, np.ndarray]:
         >>> chi.tolist()
         [[-0.5, 0.5]]
 
-    Source: conventions of the chapters on infinite width.
+    Source: book; chapter moving_points.
     """
     shifted = F - F.max(axis=1, keepdims=True)
     total = np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
@@ -140,7 +140,7 @@ def descend(
         ...     if state.loss < 1e-2:
         ...         break
 
-    Source: claim iw-finite-to-infinite.
+    Source: L21, book; claim iw-finite-to-infinite; chapter moving_points.
     """
     Y, Z, rate = _targets(Y), np.asarray(Z, float), _checks.number("learning_rate", learning_rate)
     theta_g = np.asarray(theta_g, float)
@@ -200,7 +200,7 @@ def descend_frozen(
         >>> loss
         2.0
 
-    Source: chapter "Does a bottleneck accelerate?".
+    Source: book; chapter acceleration.
     """
     Y, kernel, rate = _targets(Y), np.asarray(kernel, float), _checks.number("learning_rate", learning_rate)
     N = len(Y)

@@ -33,7 +33,7 @@ class History:
         >>> f.backward(tape, np.ones((3, 1)), 0.1)[1].centres.shape
         (3, 2)
 
-    Source: chapter "Frozen kernels, moving points".
+    Source: L21, book; chapter moving_points.
     """
 
     start: Carrier

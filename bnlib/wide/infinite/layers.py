@@ -50,7 +50,7 @@ class WideLayer:
         >>> f(np.ones((3, 2))).shape
         (3, 1)
 
-    Source: chapter "Frozen kernels, moving points".
+    Source: L21, book; chapter moving_points.
     """
 
     net: Wide
@@ -133,7 +133,7 @@ def moving_ntk(f: WideLayer, Z: Any, theta_g: Any) -> np.ndarray:
         >>> moving_ntk(f, np.eye(2), np.eye(2)).shape
         (2, 2)
 
-    Source: claim iw-alignment.
+    Source: L21, book; claim iw-alignment; chapter infinite_features.
     """
     slopes = f.gradient(np.asarray(Z, float))
     return kernels(f.net, Z)[1] + np.asarray(theta_g, float) * (slopes @ slopes.T)

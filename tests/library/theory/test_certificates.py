@@ -328,7 +328,7 @@ def test_broken_ntk_bound_is_caught(variant, net, k):
 
 
 def test_balanced_bound_fails_on_the_unbalanced_chain():
-    """All of the gain 30 in the first tenth of 100 layers, at x -> 0: numbers of theory id narrow-minima."""
+    """All of the gain 30 in the first tenth of 100 layers, at x -> 0: numbers of claim narrow-minima."""
     net, x = unbalanced_chain(), np.array([[1e-9]])
     result = bn.ntk_certificate(net, x, 1)
     assert np.round(result.trace[0]) == 1013
