@@ -45,9 +45,10 @@ MACHINES = """
 Another machine rounds otherwise. `make perturb` runs the chapters with arrays moved by four units in the last place,
 with other kernels of NumPy's matrix products, other instructions and other threads;
 `python -m scripts.chapters.colab_check --record` runs them with other versions, or trains in float64 what they train in
-float32 (there the verdicts alone are compared). Every cell should print what it prints on this site: words and counts
-alike, real numbers within a thousandth, and measurements so that the verdict stays. A chapter counts when its code and
-library are still those that ran. "all instructions" are all that the processor has.
+float32 (there the outcomes of the verdicts alone are compared). Every cell should print what it prints on this site:
+words and counts alike, real numbers within a thousandth, and each measurement of a verdict within its distance to the
+nearest bound of its check. A chapter counts when its code and library are still those that ran. "all instructions" are
+all that the processor has.
 
 | Machine | Chapters | Cells compared | Differing |
 | :-- | --: | --: | --: |

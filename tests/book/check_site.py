@@ -280,7 +280,26 @@ def test_a_dead_link_would_be_seen():
 def test_code_of_chapters_is_linked_to_the_library():
     for page in BOOK:
         if page.startswith("notebooks/"):
-            assert any("api.html#bnlib." in link for link in PARSED[page].links), page
+            assert any("/library/" in link and "#bnlib." in link for link in PARSED[page].links), page
+
+
+@pytest.mark.parametrize(
+    ("asked", "page"),
+    [
+        ("bnlib.theory.costs.linear_cost", "theory"),
+        ("bnlib.networks.Network.depth", "networks"),
+        ("module-bnlib.wide.infinite.layers", "wide"),
+    ],
+)
+def test_an_address_on_the_page_of_the_library_leads_to_the_room(browser, address, asked, page):
+    with Visit(browser, address, f"book/api.html#{asked}", "desk") as visit:
+        # What the first page was still asking for is cut off, which is no complaint.
+        visit.page.wait_for_url(f"{address}book/library/{page}.html#{asked}")
+    assert asked in PARSED[f"book/library/{page}.html"].ids
+
+
+def test_sources_of_the_library_lead_to_the_claims():
+    assert any("claims.html#claim-page-schatten-bound" in link for link in PARSED["book/library/theory.html"].links)
 
 
 def test_colab_buttons_open_notebooks_that_exist():

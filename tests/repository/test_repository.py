@@ -120,7 +120,11 @@ def test_contents_list_every_chapter_and_page():
     chapters = {f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.md")}
     assert {name for name in listed if name.startswith("notebooks/")} == chapters
     assert len(listed) == len(set(listed))
-    pages = {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")}
+    pages = {
+        path.relative_to(ROOT).with_suffix("").as_posix()
+        for path in (ROOT / "book").rglob("*.md")
+        if not path.relative_to(ROOT / "book").parts[0].startswith("_")
+    }
     assert {name for name in listed if name.startswith("book/")} == pages
 
 
