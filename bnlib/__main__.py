@@ -16,6 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     command = commands.add_parser("report", help="measure a trained ReLU network")
     command.add_argument("weights", help="npz or safetensors file of its weights and biases")
     command.add_argument("--inputs", required=True, help="npz or safetensors file with an array X of shape (N, d_in)")
+    command.add_argument("--numerical", action="store_true", help="show the numerical ranks of all layers as well")
     command.add_argument("--json", metavar="FILE", help="store the report as JSON as well")
     command.add_argument("--figure", metavar="FILE", help="draw the singular values by layer into a png, pdf or svg")
     options = parser.parse_args(arguments)
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         X = inputs["X"]
         with jax.enable_x64(True):  # weights stored in float64 are measured as such
             measured = report(load_network(options.weights, d_in=X.shape[1] if X.ndim == 2 else None), X)
-        print(measured)
+        print(measured.text(numerical=options.numerical))
         if options.json:
             measured.to_json(options.json)
         if options.figure:

@@ -80,7 +80,7 @@ def spectra_by_layer(
         highlight: number of leading values in colour.
         layers: layer numbers; 1, 2, ... when None.
         shown: number of values drawn.
-        label: legend entry of the highlighted lines; "largest <highlight>" when None.
+        label: legend entry of the highlighted lines; "largest <number drawn in colour>" when None.
 
     Example:
         >>> fig, (ax,) = panels(1)
@@ -90,6 +90,8 @@ def spectra_by_layer(
     """
     values = np.asarray(values)[:, :shown]
     layers = np.arange(1, len(values) + 1) if layers is None else layers
+    drawn = values.shape[1]
+    labels = {highlight: "the others"} | {0: label or f"largest {min(highlight, drawn) or drawn}"}
     for i in reversed(range(values.shape[1])):
         leading = i < highlight
         ax.plot(
@@ -99,7 +101,7 @@ def spectra_by_layer(
             marker=MARKERS[i % len(MARKERS)] if leading else None,
             linewidth=1.8 if leading else 1.0,
             zorder=3 if leading else 2,
-            label={0: label or f"largest {highlight}", highlight: "the others"}.get(i),
+            label=labels.get(i),
         )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,14 @@ from ..networks import Network, jacobian
 from ..theory.certificates import bottleneck_certificate
 from ..theory.costs import lower_bound, squared_norm
 from ..theory.ntk import ntk_trace
-from ..theory.spectra import rank_of_spectra, representation_singular_values, weight_singular_values
+from ..theory.spectra import middle, rank_of_spectra, representation_singular_values, weight_singular_values
+from ..training.outcome import relative_imbalance
+from . import words as rules
 from .readers import from_arrays
 
 # The theorem keeps an L-fold chain of frames for every input: more inputs would need minutes and gigabytes.
 CERTIFIED = 100
+DRAWN = 8  # singular values of each layer in the figure
 
 
 class LayerRank(NamedTuple):
@@ -48,9 +52,11 @@ class Report:
 
     Attributes:
         depth, width, inputs: size of the network, and number of inputs.
+        d_in, d_out: dimensions of inputs and outputs.
         squared_norm: all weights and biases.
         lower_bound: norm that no network of this depth with the same function near the inputs can go below.
         imbalance: largest difference of A_i and B_i over hidden neurons.
+        relative_imbalance: the same relative to the largest A_i.
         rank, gap, decided: bottleneck rank, read in the middle layers.
         k: rank at which the theorem is evaluated: the bottleneck rank, or the lowest rank of a Jacobian below it.
         lhs, rhs: the two sides of the bottleneck theorem at k, medians over at most 100 of the inputs, taken at equal
@@ -65,9 +71,12 @@ class Report:
     depth: int
     width: int
     inputs: int
+    d_in: int
+    d_out: int
     squared_norm: float
     lower_bound: float
     imbalance: float
+    relative_imbalance: float
     rank: int
     gap: float
     decided: bool
@@ -82,42 +91,87 @@ class Report:
 
     @property
     def certified_gap(self) -> float:
-        """Norm that no other network of this depth with the same function near the inputs can save more than."""
+        """The optimality gap: what no network of this depth with this function near the inputs can save more than."""
         return self.squared_norm - self.lower_bound
+
+    @property
+    def bottleneck(self) -> rules.Kind:
+        """What the weights of the middle layers show, by the rules of ``bnlib.measure.words.kind``."""
+        counts, gaps = self._middle()
+        return rules.kind(counts, gaps, self.width, self.decided, min(self.d_in, self.d_out))
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What the numbers say of this network, one sentence or two for each block of the text."""
+        counts, gaps = self._middle()
+        features = [self.representation_ranks[i].rank for i in middle(self.depth)]
+        return {
+            "norm": rules.norm(self.squared_norm, self.lower_bound),
+            "balance": rules.balance(self.relative_imbalance),
+            "bottleneck": rules.bottleneck(counts, gaps, self.width, self.decided, (self.d_in, self.d_out)),
+            "theorem": rules.theorem(self.lhs, self.rhs, self.depth, self.k, self.rank),
+            "kernel": rules.kernel(self.ntk_trace),
+            "features": rules.features(features, counts, self.inputs),
+        }
+
+    def _middle(self) -> tuple[list[int], list[float]]:
+        """Return ranks and gaps of the middle layers."""
+        ranks = [self.weight_ranks[i] for i in middle(self.depth)]
+        return [r.rank for r in ranks], [r.gap for r in ranks]
 
     def __str__(self) -> str:
         """Return the report as text of at most 70 characters a line."""
-        sides = (
-            "not evaluated: rank 0"
-            if self.lhs is None
-            else f"{self.lhs:.4g} <= {self.rhs:.4g}   at k = {self.k}, medians"
-        )
-        reps = [_columns(rank) for rank in self.representation_ranks] + [""]  # the output is no hidden layer
-        return "\n".join(
+        return self.text()
+
+    def text(self, *, numerical: bool = False) -> str:
+        """Return the report as text of at most 70 characters a line: numbers, and under them what they say.
+
+        Args:
+            numerical: show the numerical ranks as well, with the ratio across each and a question mark where it does
+                not decide: training makes singular values small and not zero, so they mostly say little.
+        """
+        size = f"depth {self.depth}, width {self.width}, from {self.d_in} to {self.d_out} dimensions"
+        sides = "not evaluated" if self.lhs is None else f"{self.lhs:.4g} <= {self.rhs:.4g}   at k = {self.k}, medians"
+        said = {name: _lines(sentence) for name, sentence in self.words.items()}
+        reps = [_columns(rank, numerical) for rank in self.representation_ranks] + [""]  # the output is no hidden layer
+        blocks = [
+            [f"{size}, {self.inputs} inputs"],
             [
-                f"depth {self.depth}, width {self.width}, {self.inputs} inputs",
                 f"squared norm         {self.squared_norm:.4g}",
                 f"  at least           {self.lower_bound:.4g}   at this depth, for this function",
-                f"  certified gap      {self.certified_gap:.4g}",
-                f"largest imbalance    {self.imbalance:.3g}",
+                f"  optimality gap     {self.certified_gap:.4g}",
+                *said["norm"],
+            ],
+            [
+                f"largest imbalance    {self.imbalance:.3g}   relative {self.relative_imbalance:.2g}",
+                *said["balance"],
+            ],
+            [
                 f"bottleneck rank      {self.rank}   gap {self.gap:.3g}{'' if self.decided else '   undecided'}",
-                f"bottleneck theorem   {sides}",
+                f"  read in            {_span(middle(self.depth))}",
+                *said["bottleneck"],
+            ],
+            [f"bottleneck theorem   {sides}", *said["theorem"]],
+            [
                 f"tangent kernel       mean trace {self.ntk_trace:.4g}, per layer {self.ntk_trace / self.depth:.4g}",
-                "",
-                "rank by layer   of the weights                of the features",
-                "layer    >1/2     gap   numerical     >1/10     gap   numerical",
+                *said["kernel"],
+            ],
+            [
+                *_heads(numerical),
                 *(
-                    f"{layer:5d}{_columns(weight)}  {rep}".rstrip()
+                    f"{layer:5d}{_columns(weight, numerical)}  {rep}".rstrip()
                     for layer, (weight, rep) in enumerate(zip(self.weight_ranks, reps, strict=True), 1)
                 ),
-            ]
-        )
+                *said["features"],
+            ],
+        ]
+        return "\n\n".join("\n".join(block) for block in blocks)
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the report as JSON, all numbers in full; what is not finite is null.
 
         The singular values are ``weights`` and ``representations``, one list a layer; the ranks are objects with the
-        names of ``LayerRank``.
+        names of ``LayerRank``. ``bottleneck`` and ``words`` say what the numbers mean.
 
         Args:
             path: file to write it to as well, in one step; None for none.
@@ -126,7 +180,8 @@ class Report:
             ValueError: the file cannot be written.
         """
         values = {name: _plain(value) for name, value in vars(self).items()}
-        text = json.dumps(values | {"certified_gap": _plain(self.certified_gap)}, allow_nan=False)
+        values |= {"certified_gap": _plain(self.certified_gap), "bottleneck": self.bottleneck, "words": self.words}
+        text = json.dumps(values, allow_nan=False)
         if path is not None:
             _replace(Path(path), lambda part: part.write_text(text + "\n", encoding="utf-8"))
         return text
@@ -147,20 +202,41 @@ class Report:
 
         plotting.use_style()
         fig, (left, right) = plotting.panels(2, sharey=False)
-        plotting.spectra_by_layer(left, self.weights, highlight=self.rank)
-        plotting.spectra_by_layer(right, self.representations, highlight=self.rank)
+        # The rank is in colour where it tells some values from others.
+        highlight = self.rank if self.rank < self.width else 0
+        plotting.spectra_by_layer(left, self.weights, highlight=highlight, shown=DRAWN)
+        plotting.spectra_by_layer(right, self.representations, highlight=highlight, shown=DRAWN)
         left.set(xlabel="layer", ylabel="singular value", title="Weights")
         right.set(xlabel="hidden layer", title="Representations")
-        right.legend()
+        right.legend(title=f"{min(DRAWN, self.width)} of {self.width} drawn")
         if path is not None:
             suffix = Path(path).suffix[1:] or "png"
             _replace(Path(path), lambda part: fig.savefig(part, format=suffix))
         return fig
 
 
-def _columns(rank: LayerRank) -> str:
+def _span(layers: list[int]) -> str:
+    first, last = layers[0] + 1, layers[-1] + 1
+    return f"layer {first}" if first == last else f"layers {first} to {last}"
+
+
+def _lines(sentence: str) -> list[str]:
+    return textwrap.wrap(sentence, 70, initial_indent="=> ", subsequent_indent="   ")
+
+
+def _heads(numerical: bool) -> tuple[str, str]:
+    if numerical:
+        return (
+            "rank by layer   of the weights                of the features",
+            "layer    >1/2     gap   numerical     >1/10     gap   numerical",
+        )
+    return "rank by layer   of the weights   of the features", "layer    >1/2     gap     >1/10     gap"
+
+
+def _columns(rank: LayerRank, numerical: bool) -> str:
+    shown = f"{rank.rank:8d}{rank.gap:8.2g}"
     mark = " " if rank.decided else "?"
-    return f"{rank.rank:8d}{rank.gap:8.2g}{rank.numerical_rank:7d}{mark}{rank.numerical_gap:7.0e}"
+    return shown + (f"{rank.numerical_rank:7d}{mark}{rank.numerical_gap:7.0e}" if numerical else "")
 
 
 def _plain(value: Any) -> Any:
@@ -219,9 +295,12 @@ def report(net: Any, X: Any) -> Report:
         depth=net.depth,
         width=net.width,
         inputs=len(X),
+        d_in=net.d_in,
+        d_out=net.d_out,
         squared_norm=float(_checks.float64(squared_norm)(net)),
         lower_bound=lower_bound(net, X),
         imbalance=float(np.max(np.abs(_checks.float64(balance_residual)(net)))),
+        relative_imbalance=relative_imbalance(net),
         rank=rank,
         gap=gap,
         decided=decided,

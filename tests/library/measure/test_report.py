@@ -37,7 +37,11 @@ def test_report_agrees_with_the_functions_it_calls():
 def test_command_line(files, capsys):
     weights, inputs = files
     assert main(["report", str(weights), "--inputs", str(inputs)]) == 0
-    assert "bottleneck rank" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert shown == f"{bn.report(fixed_net(), FIXED_X)}\n"
+    assert main(["report", str(weights), "--inputs", str(inputs), "--numerical"]) == 0
+    more = capsys.readouterr().out
+    assert ("numerical" in shown, "numerical" in more) == (False, True)
 
 
 def _truncate(weights, inputs):
@@ -118,7 +122,7 @@ def test_module_runs_and_its_exit_status_says_whether_it_could(files):
     weights, inputs = files
     good = run_module("report", weights, "--inputs", inputs)
     assert (good.returncode, good.stderr) == (0, "")
-    assert good.stdout.startswith("depth 3, width 6, 6 inputs\n")
+    assert good.stdout.startswith("depth 3, width 6, from 3 to 3 dimensions, 6 inputs\n")
     weights.write_bytes(weights.read_bytes()[:-50])
     bad = run_module("report", weights, "--inputs", inputs)
     assert (bad.returncode, bad.stdout) == (2, "")
@@ -286,7 +290,8 @@ def test_a_rank_at_rounding_is_undecided():
     weight = r.weight_ranks[0]
     assert (weight.numerical_rank, weight.decided) == (2, False)
     assert weight.numerical_gap == pytest.approx(1e-14 / (2 * np.finfo(float).eps))
-    assert " 2?" in str(r)
+    assert " 2?" in r.text(numerical=True)
+    assert "?" not in str(r)
 
 
 def test_rounding_is_that_of_the_type_of_the_weights():
@@ -305,7 +310,9 @@ def test_a_network_of_zeros_is_reported():
 def test_lines_fit_into_seventy_characters():
     big = bn.from_layers([(1e9 * W, b) for W, b in fixed_net().layers])
     for net in (fixed_net(), big, diagonal(1e-200, 0.0, 1e-200)):
-        assert max(map(len, str(bn.report(net, FIXED_X)).splitlines())) <= 70
+        r = bn.report(net, FIXED_X)
+        for text in (str(r), r.text(numerical=True)):
+            assert max(map(len, text.splitlines())) <= 70
 
 
 def test_json_holds_the_report(tmp_path):
@@ -315,6 +322,7 @@ def test_json_holds_the_report(tmp_path):
     assert r.to_json(file) + "\n" == file.read_text()
     found = json.loads(file.read_text())
     assert found["squared_norm"] == r.squared_norm
+    assert (found["bottleneck"], found["words"]) == (r.bottleneck, r.words)
     assert found["certified_gap"] == r.certified_gap == bn.optimality_gap(fixed_net(), FIXED_X)
     np.testing.assert_array_equal(found["representations"], r.representations)
     assert found["weight_ranks"] == [rank._asdict() for rank in r.weight_ranks]
@@ -359,6 +367,19 @@ def test_report_draws_weights_and_representations():
     matplotlib.use("agg")
     figure = bn.report(fixed_net(), FIXED_X).plot()
     assert [axis.get_title() for axis in figure.axes] == ["Weights", "Representations"]
+    matplotlib.pyplot.close(figure)
+
+
+@pytest.mark.parametrize(("rank", "entries"), [(1, ["largest 1", "the others"]), (12, ["largest 8"])])
+def test_the_legend_counts_what_is_drawn(rank, entries):
+    """All singular values above 1/2, more than are drawn, are no bottleneck and have no colour of their own."""
+    matplotlib.use("agg")
+    values = np.where(np.arange(12) < rank, 1.0, 0.1)
+    figure = bn.report(diagonal(*values), 1.0 + np.eye(12)).plot()
+    legend = figure.axes[1].get_legend()
+    assert sorted(text.get_text() for text in legend.get_texts()) == entries
+    assert legend.get_title().get_text() == "8 of 12 drawn"
+    assert len(figure.axes[0].get_lines()) == 8
     matplotlib.pyplot.close(figure)
 
 

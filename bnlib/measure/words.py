@@ -1,0 +1,211 @@
+"""What the numbers of a report say of the network at hand, in words, by stated rules."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+Kind = Literal["bottleneck", "partial", "absent", "collapsed", "undecided"]
+
+# "Most" of the norm is half of it or more.
+MOST = 0.5
+# A partial isometry has the gap one, a matrix without structure none; from one half on a gap is nearer to one. So does
+# ``bottleneck_rank`` decide.
+GAP = 0.5
+# The largest |A_i - B_i|, relative to the largest squared norm into a neuron. A hundredth is the tolerance of a
+# training that counts as converged.
+BALANCED = 1e-2
+# By the balance theorem the gradient of the penalised loss at the neuron with imbalance r is at least r/(2+r) of the
+# gradient of the penalty there, whatever the ridge: from r = 1/2 on it is a fifth or more.
+UNBALANCED = 0.5
+# A layer nearer than 1/2 to a partial isometry of rank k has exactly k singular values above 1/2. A sum of squared
+# distances below a quarter of the depth forces that on one layer at least.
+QUARTER = 0.25
+
+
+def norm(squared_norm: float, lower_bound: float) -> str:
+    """Say how much of the norm is certified to be needed at this depth for this function.
+
+    Example:
+        >>> norm(100.0, 83.4)
+        'Most of the norm (83 %) is certified to be needed.'
+
+    Source: theory id schatten-bound.
+    """
+    if squared_norm == 0:
+        return "The norm is zero: the network is the zero function."
+    share = lower_bound / squared_norm
+    percent = math.floor(100 * share + 1e-9)  # rounded down: this much is certified
+    if share >= MOST:
+        return f"Most of the norm ({percent} %) is certified to be needed."
+    return f"Less than half of the norm ({percent} %) is certified to be needed."
+
+
+def balance(imbalance: float) -> str:
+    """Say what the imbalance, relative to the largest squared norm into a neuron, tells about the training.
+
+    Example:
+        >>> balance(0.002)
+        'Balanced to a hundredth, as at every stationary point of a penalised loss.'
+
+    Source: theory id balance.
+    """
+    if imbalance <= BALANCED:
+        return "Balanced to a hundredth, as at every stationary point of a penalised loss."
+    if imbalance < UNBALANCED:
+        return "Not balanced to a hundredth: no stationary point of a penalised loss."
+    return "Far from balanced: far from a stationary point of a penalised loss."
+
+
+def kind(counts: Sequence[int], gaps: Sequence[float], width: int, decided: bool, most: int) -> Kind:
+    """Say what kind of bottleneck the weights of the middle layers show.
+
+    A layer *shows a gap* if it keeps fewer dimensions than it has neurons and its gap is at least ``GAP``. The
+    bottleneck is *absent* if no middle layer shows a gap, and *partial* if some do, or if all do at different ranks. If
+    all do at the same rank, ``decided`` tells a bottleneck from an undecided rank; rank 0 is a collapse. A rank above
+    ``most`` is none of the function, and undecided.
+
+    Args:
+        counts: number of singular values above 1/2 of each middle layer.
+        gaps: gap of each behind the last of them.
+        width: number of neurons of a middle layer.
+        decided: of ``bottleneck_rank``.
+        most: the smaller of the dimensions of inputs and outputs.
+
+    Example:
+        >>> kind([2, 2], [0.9, 1.0], width=20, decided=True, most=6)
+        'bottleneck'
+
+    Source: theory id weights-corollary.
+    """
+    shown = _shown(counts, gaps, width)
+    if not shown:
+        return "absent"
+    if len(shown) < len(counts) or len(set(shown)) > 1:
+        return "partial"
+    if not decided or shown[0] > most:
+        return "undecided"
+    return "bottleneck" if shown[0] else "collapsed"
+
+
+def bottleneck(counts: Sequence[int], gaps: Sequence[float], width: int, decided: bool, ends: tuple[int, int]) -> str:
+    """Say whether the weights of the middle layers show a bottleneck.
+
+    Args:
+        counts, gaps, width, decided: as for ``kind``.
+        ends: dimensions of inputs and outputs.
+
+    Example:
+        >>> bottleneck([2, 2], [0.9, 1.0], 20, True, (8, 6))
+        'All middle layers keep 2 of 20 dimensions, with a gap: a bottleneck.'
+
+    Source: theory id weights-corollary.
+    """
+    shown = _shown(counts, gaps, width)
+    who = "All middle layers keep" if len(counts) > 1 else "The middle layer keeps"
+    kept = f"{who} {counts[0]} of {width} dimensions"
+    match kind(counts, gaps, width, decided, min(ends)):
+        case "absent" if set(counts) == {width}:
+            return f"{kept}: no bottleneck in the weights."
+        case "absent":
+            return "No middle layer has a gap of 1/2 or more: no bottleneck in the weights."
+        case "partial":
+            many = f"{len(shown)} of {len(counts)} middle layers {'has' if len(shown) == 1 else 'have'} a gap"
+            return f"{many}, at rank {_span(shown)}: a partial bottleneck, undecided."
+        case "collapsed":
+            return "No dimension is left in the middle layers: the function is constant on these inputs."
+        case "bottleneck" if counts[0] == min(ends):
+            return f"{kept}, with a gap: a bottleneck, no narrower than the {_narrow(ends)}."
+        case "bottleneck":
+            return f"{kept}, with a gap: a bottleneck."
+    if not counts[0]:
+        return "No singular value of the middle layers is above 1/2: a rank of zero, or small weights; undecided."
+    if counts[0] > min(ends):
+        return f"{kept}, more than the {_narrow(ends)} has ({min(ends)}): undecided."
+    return f"{kept}, but no features there lie near as few: undecided."
+
+
+def theorem(lhs: float | None, rhs: float | None, depth: int, k: int, rank: int) -> str:
+    """Say what the two sides of the bottleneck theorem at rank k prove about the layers.
+
+    The squared distances of the L layers to partial isometries add up to at most the left side. So at most four times
+    the right side of them are at a distance of 1/2 or more, and each of the others has exactly k singular values above
+    1/2.
+
+    Args:
+        lhs, rhs: the two sides; None where k is 0.
+        depth: number of layers L.
+        k: rank at which they are evaluated.
+        rank: bottleneck rank.
+
+    Example:
+        >>> theorem(0.5, 0.8, 8, 2, 2)
+        'At least 5 of 8 layers have exactly 2 singular values above 1/2: the theorem proves it.'
+
+    Source: theory ids weights-theorem and weights-corollary.
+    """
+    if lhs is None or rhs is None:
+        return "The theorem needs a rank of one or more, and here " + (
+            "a Jacobian vanishes." if rank else "the bottleneck rank is zero."
+        )
+    limit = QUARTER * depth
+    if rhs < limit:
+        sure = depth - max(0, math.floor(rhs / QUARTER))
+        said = f"At least {sure} of {depth} layers have exactly {k} singular values above 1/2: the theorem proves it."
+    elif lhs < limit:
+        said = f"The left side is small (below L/4 = {limit:g}), the right side too large to prove it."
+    else:
+        said = f"Both sides are large (above L/4 = {limit:g}): it says little here."
+    return said + (f" It stands at k = {k}, the rank of a Jacobian." if k < rank else "")
+
+
+def kernel(trace: float) -> str:
+    r"""Say how sharp the mean squared error can be where it vanishes, from the mean trace of the tangent kernel.
+
+    The sharpness is the largest eigenvalue of :math:`\tfrac2N` times the tangent kernel of all N inputs, and the trace
+    of that is twice the mean of :math:`\mathrm{Tr}\,\Theta(x,x)`.
+
+    Example:
+        >>> kernel(12.0)
+        'Sharpness of the squared loss at a perfect fit: at most 24.'
+
+    Source: theory id edge.
+    """
+    return f"Sharpness of the squared loss at a perfect fit: at most {2 * trace:.2g}."
+
+
+def features(ranks: Sequence[int], counts: Sequence[int], inputs: int) -> str:
+    """Say how the dimensions of the middle features compare with those that the weights keep.
+
+    Args:
+        ranks: dimension of each middle representation, up to a tenth of its norm.
+        counts: number of singular values above 1/2 of each middle layer.
+        inputs: number of inputs, which span no more dimensions than that.
+
+    Example:
+        >>> features([2, 2], [2, 2], inputs=100)
+        'The middle features have as many dimensions as the weights keep (2).'
+
+    Source: theory id low-dim-features.
+    """
+    if max(ranks) >= inputs:
+        return f"{inputs} inputs span no more than {inputs} dimensions: the features need more of them."
+    if list(ranks) == list(counts):
+        return f"The middle features have as many dimensions as the weights keep ({_span(ranks)})."
+    lie = f"The middle features lie near {_span(ranks)} dimensions"
+    if max(ranks) < min(counts):
+        return f"{lie}, fewer than the weights keep ({_span(counts)}): low rank on these inputs only."
+    return f"{lie}, the weights keep {_span(counts)}."
+
+
+def _shown(counts: Sequence[int], gaps: Sequence[float], width: int) -> list[int]:
+    """Return the ranks of the layers that show a gap."""
+    return [k for k, gap in zip(counts, gaps, strict=True) if k < width and gap >= GAP]
+
+
+def _span(values: Sequence[int]) -> str:
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _narrow(ends: tuple[int, int]) -> str:
+    return "input" if ends[0] < ends[1] else "output"
