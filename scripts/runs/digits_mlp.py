@@ -6,11 +6,7 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
-import platform
 import sys
-from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +18,7 @@ from bnlib.measure.readers import load_arrays, load_network
 from bnlib.measure.report import Report, report
 from bnlib.networks import apply
 from scripts.atomic import write
+from scripts.runs import stored
 
 ROOT = Path(__file__).resolve().parents[2]
 STORED, SHOWN = ROOT / "results" / "digits-mlp", ROOT / "book" / "your_network"
@@ -29,6 +26,7 @@ DEPTH, WIDTH, TRAINING, SEED = 6, 64, 1500, 0
 STEPS, RATE = 6000, 2e-3
 # PyTorch's weight_decay adds wd * theta to the gradient of the loss: the penalty is wd / 2 * ||theta||^2.
 DECAY = {"plain": 0.0, "penalty": 3e-3}
+SAID = {"plain": "without penalty", "penalty": "with penalty"}
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +70,6 @@ def train(decay: float, X: Any, y: Any) -> tuple[dict[str, Any], dict[str, float
 
 def train_all() -> None:
     """Train both networks and store them with the test digits and a manifest."""
-    import torch
     from safetensors.torch import save_file
 
     STORED.mkdir(parents=True, exist_ok=True)
@@ -82,16 +79,8 @@ def train_all() -> None:
         state, trainings[name] = train(decay, X[:TRAINING], y[:TRAINING])
         save_file(state, STORED / f"{name}.safetensors")
     np.savez_compressed(STORED / "inputs.npz", X=X[TRAINING:], classes=y[TRAINING:])
-    files = sorted(path for path in STORED.iterdir() if path.suffix != ".json")
-    manifest = {
-        "command": "python -m scripts.runs.digits_mlp train",
-        "settings": {"depth": DEPTH, "width": WIDTH, "digits": TRAINING, "seed": SEED, "steps": STEPS, "rate": RATE},
-        "versions": {"python": platform.python_version(), "torch": torch.__version__}
-        | {name: version(name) for name in ("numpy", "safetensors", "scikit-learn")},
-        "trainings": trainings,
-        "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
-    }
-    write(STORED / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+    settings = {"depth": DEPTH, "width": WIDTH, "digits": TRAINING, "seed": SEED, "steps": STEPS, "rate": RATE}
+    stored.write_manifest(STORED, "digits_mlp", settings, ("torch", "numpy", "safetensors", "scikit-learn"), trainings)
 
 
 def measure(name: str) -> tuple[Report, float]:
@@ -105,15 +94,11 @@ def measure(name: str) -> tuple[Report, float]:
 
 def training_table(accuracies: dict[str, float]) -> str:
     """Return the page's table of the two trainings."""
-    trainings = json.loads((STORED / "manifest.json").read_text(encoding="utf-8"))["trainings"]
     rows = "".join(
-        f"| `{name}` | {t['weight_decay']:g} | {t['loss']:.2g} | {t['gradient']:.1g} | {accuracies[name]:.1%} |\n"
-        for name, t in trainings.items()
+        f"| {SAID[name]} | {t['weight_decay']:g} | {t['loss']:.2g} | {t['gradient']:.1g} | {accuracies[name]:.1%} |\n"
+        for name, t in stored.trainings(STORED).items()
     )
-    return (
-        "| network | `weight_decay` | training loss | norm of the gradient | test digits classified rightly |\n"
-        "|---|--:|--:|--:|--:|\n" + rows
-    )
+    return "| network | weight decay | training loss | gradient | test digits right |\n|---|--:|--:|--:|--:|\n" + rows
 
 
 def page() -> None:

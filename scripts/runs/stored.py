@@ -1,0 +1,41 @@
+"""Say in a manifest where stored networks come from: command, settings, versions, trainings and checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from scripts.atomic import write
+
+MANIFEST = "manifest.json"
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file of a folder but its manifest."""
+    files = sorted(path for path in folder.iterdir() if path.name != MANIFEST)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def write_manifest(
+    folder: Path, module: str, settings: dict[str, Any], packages: Sequence[str], trainings: dict[str, dict[str, float]]
+) -> None:
+    """Write the manifest of a folder of networks that ``python -m scripts.runs.<module> train`` has made."""
+    manifest = {
+        "command": f"python -m scripts.runs.{module} train",
+        "settings": settings,
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "trainings": trainings,
+        "sha256": checksums(folder),
+    }
+    write(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+
+
+def trainings(folder: Path) -> dict[str, dict[str, float]]:
+    """Return what the trainings of a folder ended with, by the name of the network."""
+    found: dict[str, dict[str, float]] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["trainings"]
+    return found
