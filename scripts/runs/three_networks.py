@@ -103,7 +103,7 @@ def measure() -> dict[str, tuple[Report, float, float]]:
 def table(found: dict[str, tuple[Report, float, float]]) -> str:
     """Return the page's table of the three networks."""
     rows = [
-        f"| {name} | {RIDGE[name]:g} | {fit:.2g} | {test:.2g} | {int(100 * r.lower_bound / r.squared_norm)} % | "
+        f"| {name} | {RIDGE[name]:g} | {fit:.4f} | {test:.4f} | {int(100 * r.lower_bound / r.squared_norm)} % | "
         f"{r.relative_imbalance:.2g} | {r.words['bottleneck']} |\n"
         for name, (r, fit, test) in found.items()
     ]

@@ -119,7 +119,8 @@ def test_page_is_sound(browser, address, page, view):
 
 
 @pytest.mark.parametrize(
-    "page", ["book/intro.html", "book/how_to_read.html", "book/claims.html", "notebooks/window.html"]
+    "page",
+    ["book/intro.html", "book/how_to_read.html", "book/claims.html", "book/your_network.html", "notebooks/window.html"],
 )
 def test_dark_mode_has_contrast(browser, address, page):
     with Visit(browser, address, page, "desk", "dark") as visit:

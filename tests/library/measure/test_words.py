@@ -131,6 +131,17 @@ def test_balance_has_the_tolerance_of_a_converged_training():
     assert words.balance(0.5).startswith("Far from balanced")
 
 
+def test_it_is_the_relative_imbalance_that_counts():
+    """All weights times t change A_i and B_i by the same factor, and their ratio by none."""
+    said = []
+    for t in (1e-3, 1.0, 1e3):
+        W = t * np.eye(2)
+        r = bn.report(bn.from_layers([(W, None), (W, None), (0.8 * W, None)]), np.ones((3, 2)))
+        said.append(r.words["balance"])
+        assert r.relative_imbalance == pytest.approx(0.36)
+    assert set(said) == {"Not balanced to a hundredth: no stationary point of a penalised loss."}
+
+
 @pytest.mark.parametrize("ridge", [1e-3, 1.0])
 @pytest.mark.parametrize("scale", [0.3, 1.0, 3.0])
 def test_imbalance_bounds_the_gradient_of_the_penalised_loss(ridge, scale):
