@@ -105,8 +105,7 @@ def test_kinds_agree_with_the_rank_that_is_decided(rows):
         assert 0 < found.rank < 4
     if found.decided and 0 < found.rank < 4:
         assert kind == "bottleneck"
-    if kind == "absent":
-        assert all(k == 4 or gap < 0.5 for k, gap in zip(counts, gaps, strict=True))
+    assert (kind == "absent") == all(k == 4 or gap < 0.5 for k, gap in zip(counts, gaps, strict=True))
     assert kind == words.kind(counts[::-1], gaps[::-1], 4, found.decided, 4)
 
 
