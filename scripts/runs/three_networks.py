@@ -101,14 +101,15 @@ def measure() -> dict[str, tuple[Report, float, float]]:
 
 
 def table(found: dict[str, tuple[Report, float, float]]) -> str:
-    """Return the page's table of the three networks."""
+    """Return the page's table of the three networks, and what the report says of each."""
     rows = [
         f"| {name} | {RIDGE[name]:g} | {fit:.4f} | {test:.4f} | {int(100 * r.lower_bound / r.squared_norm)} % | "
-        f"{r.relative_imbalance:.2g} | {r.words['bottleneck']} |\n"
+        f"{r.relative_imbalance:.2g} |\n"
         for name, (r, fit, test) in found.items()
     ]
-    head = "| bottleneck | ridge | error | on new points | certified | imbalance | what the report says |\n"
-    return head + "|---|--:|--:|--:|--:|--:|---|\n" + "".join(rows)
+    said = [f"- {name}: *{r.words['bottleneck']}*\n" for name, (r, *_) in found.items()]
+    head = "| bottleneck | ridge | error | on new points | certified | imbalance |\n|---|--:|--:|--:|--:|--:|\n"
+    return head + "".join(rows) + "\nWhat the report says of the weights:\n\n" + "".join(said)
 
 
 def draw(found: dict[str, tuple[Report, float, float]], path: Path) -> None:
