@@ -56,6 +56,14 @@ class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def do_GET(self):
+        """A browser asks once for an icon of its own accord, on whatever page is the first."""
+        if self.path == "/favicon.ico":
+            self.send_response(204)
+            self.end_headers()
+        else:
+            super().do_GET()
+
 
 @pytest.fixture(scope="session")
 def address():
@@ -153,6 +161,31 @@ def test_a_verdict_that_holds_in_part_has_another_colour(browser, address):
             assert table.locator("details").first.get_attribute("open") is None
             bars.append(table.evaluate("(e) => getComputedStyle(e).borderLeftColor"))
     assert bars[0] != bars[1]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_link_shows_what_it_leads_to(browser, address, view):
+    """A definition with formulas, by pointer and by keyboard, whole on the screen; Escape and print are without it."""
+    with Visit(browser, address, "notebooks/cost.html", view) as visit:
+        visit.page.emulate_media(reduced_motion="reduce")
+        link = visit.page.locator('article a.reference[href*="glossary.html#term-Schatten"]').first
+        tip = visit.page.locator(".tippy-box")
+        for show in (link.hover, link.focus):
+            show()
+            tip.locator("mjx-container").first.wait_for(state="visible")
+            assert tip.inner_text().startswith("Schatten quasi-norm")
+            box = tip.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= VIEWS[view]["width"]
+            visit.page.keyboard.press("Escape")
+            tip.wait_for(state="detached")
+            visit.page.mouse.move(0, 0)
+        link.blur()
+        link.focus()
+        tip.wait_for(state="visible")
+        assert not faults(visit, narrow=view == "phone")
+        visit.page.emulate_media(media="print")
+        assert not tip.is_visible()
 
 
 def click_first_cell(page, plot):

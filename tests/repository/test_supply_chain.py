@@ -78,6 +78,40 @@ def test_every_licence_may_be_used_here():
     assert not licences.ALLOWED.search("GPL-3.0-only")
 
 
+# What the site brings along for its readers is what was published, byte for byte.
+VENDORED = {
+    # @popperjs/core 2.11.8, tippy.js 6.3.7, mathjax 3.2.2, plotly.js-basic-dist-min 4.1.1
+    "hover/popper.min.js": "c212f4b505a86352aed62b24a8f16f999f821ecbe6456c7f3c8a04bc87968782",
+    "hover/tippy-bundle.umd.min.js": "3f0fe70eb26ccf28f6887a192e29d38dd7ef7c2f079a73304ad42ddc7bed37de",
+    "mathjax/tex-chtml.js": "0a6ded5abbce13331658dd239f34382abd06492c74b71b61e8caa8112ec55fa5",
+    "plotly/plotly-basic.min.js": "99784e3abfb07b142a15e521a439e6d9addceadb3f79553fd24c72774f0649ba",
+}
+
+
+def altered(static, known):
+    """List scripts of others that are unknown, changed, lost or without a licence beside them."""
+    found = {path.relative_to(static).as_posix(): path for path in static.glob("*/*.js")}
+    wrong = [name for name in found.keys() | known.keys() if name not in known or name not in found]
+    for name in found.keys() & known.keys():
+        content = found[name].read_bytes()
+        if hashlib.sha256(content).hexdigest() != known[name] or not any(found[name].parent.glob("LICENSE*")):
+            wrong.append(name)
+    return sorted(wrong)
+
+
+def test_scripts_of_others_are_as_they_were_published():
+    assert altered(ROOT / "book" / "_static", VENDORED) == []
+
+
+def test_an_altered_script_is_seen(tmp_path):
+    for name, content in (("a/sound.js", b"1"), ("a/changed.js", b"2"), ("a/new.js", b"3"), ("b/bare.js", b"1")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "a" / "LICENSE").touch()
+    known = dict.fromkeys(["a/sound.js", "a/changed.js", "a/lost.js", "b/bare.js"], hashlib.sha256(b"1").hexdigest())
+    assert altered(tmp_path, known) == ["a/changed.js", "a/lost.js", "a/new.js", "b/bare.js"]
+
+
 # The workflow: pinned, and with no right that it does not need.
 
 
