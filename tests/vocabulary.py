@@ -32,6 +32,6 @@ SYMBOLS = {
     "narrow": DIAMETER,
     "classifier": {r"(?<![A-Za-z\\])H_[a-z]\b": "I_j"},
     "moving_points": {**INPUTS, r"(?<!tilde)\\alpha_k": r"\tilde\alpha_k"},
-    "acceleration": {**INPUTS, r"\\lambda": r"\mu_\Sigma; a largest eigenvalue in words"},
+    "acceleration": {**INPUTS, r"\\lambda(?!_\{\\max)": r"\xi"},
     "infinite_features": INPUTS,
 }

@@ -87,7 +87,9 @@ def plain(formula):
 def symbol(formula):
     """Return the pattern of a symbol that is not a part of another one."""
     written = re.escape(plain(formula))
-    before, after = r"(?<![A-Za-z\\])" * formula[0].isalpha(), r"(?![A-Za-z])" * formula[-1].isalpha()
+    # An index of one letter ends by itself: what follows is another symbol.
+    open_end = formula[-1].isalpha() and not re.search(r"[_^].$", formula)
+    before, after = r"(?<![A-Za-z\\])" * formula[0].isalpha(), "(?![A-Za-z])" * open_end
     return re.compile(before + written + after)
 
 
