@@ -164,7 +164,7 @@ def compose(f: Network, g: Network, *, shift: Any = None, domain: Any = None) ->
             raise ValueError(
                 f"g(domain) + shift is not positive: at row {int(np.argmin(codes.min(axis=1)))} its coordinate "
                 f"{int(np.argmin(codes.min(axis=0)))} goes down to {least:.3g}, and the ReLU between g and f would cut "
-                "it off. A larger shift, at its price, avoids it."
+                "it off. A larger shift, at its cost, avoids it."
             )
     *before, (Wg, bg) = _checks.on_host(g).layers
     (Wf, bf), *behind = _checks.on_host(f).layers

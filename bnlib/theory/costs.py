@@ -1,4 +1,4 @@
-"""The price of a function in parameter norm: upper bounds, lower bounds and what they certify."""
+"""The cost of a function in parameter norm: upper bounds, lower bounds and what they certify."""
 
 from functools import partial
 from typing import Any
