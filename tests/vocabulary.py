@@ -8,7 +8,7 @@ WORDS = {
     r"\b[Nn]ets?\b": "network",
     r"\b[Dd]ecided cells?\b|\bcells? (?:is|are) (?:not )?\*{0,2}(?:un)?decided": "clear cell",
     r"\bexcess of the bottleneck theorem": "unexplained excess",
-    r"\b(?:last|next|previous|following) chapter|\bchapters? before\b": "a link to the chapter",
+    r"\b(?:last|next|previous|following) chapter|\bchapters? before\b(?! the\b)": "a link to the chapter",
 }
 # In formulas, everywhere and by chapter.
 FORMULAS = {r"\\Theta_\\infty\^\{-1\}": r"the pseudo-inverse \Theta_\infty^+"}

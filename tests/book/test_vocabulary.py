@@ -205,6 +205,7 @@ def test_a_word_or_symbol_that_is_gone_is_found(name, text):
         "Price's theorem, `net.price`, {ref}`prop-price` and [text](net.html).",
         "(ex-price)=\n```{code-cell} ipython3\nnets = {'price': net}\n%matplotlib inline\n```\n",
         "```{exercise} Cost\n:label: ex-price\n\nIt is $b_i$ and $c$.\n```\n",
+        "Open the chapter before the lecture.",
         "---\nprice: 1\n---\n\n```python\nprice = 1\n```\n",
     ],
 )
