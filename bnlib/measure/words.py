@@ -29,7 +29,7 @@ def norm(squared_norm: float, lower_bound: float) -> str:
         >>> norm(100.0, 83.4)
         'Most of the norm (83 %) is certified to be needed.'
 
-    Source: theory id schatten-bound.
+    Source: book; claim schatten-bound; chapter cost.
     """
     if squared_norm == 0:
         return "The norm is zero: the network is the zero function."
@@ -47,7 +47,7 @@ def balance(imbalance: float) -> str:
         >>> balance(0.002)
         'Balanced to a hundredth, as at every stationary point of a penalised loss.'
 
-    Source: theory id balance.
+    Source: book; claim balance; chapter cost.
     """
     if imbalance <= BALANCED:
         return "Balanced to a hundredth, as at every stationary point of a penalised loss."
@@ -75,7 +75,7 @@ def kind(counts: Sequence[int], gaps: Sequence[float], width: int, decided: bool
         >>> kind([2, 2], [0.9, 1.0], width=20, decided=True, most=6)
         'bottleneck'
 
-    Source: theory id weights-corollary.
+    Source: J23; claim weights-corollary; chapter weights.
     """
     shown = _shown(counts, gaps, width)
     if not shown:
@@ -98,7 +98,7 @@ def bottleneck(counts: Sequence[int], gaps: Sequence[float], width: int, decided
         >>> bottleneck([2, 2], [0.9, 1.0], 20, True, (8, 6))
         'All middle layers keep 2 of 20 dimensions, with a gap: a bottleneck.'
 
-    Source: theory id weights-corollary.
+    Source: J23; claim weights-corollary; chapter weights.
     """
     shown = _shown(counts, gaps, width)
     who = "All middle layers keep" if len(counts) > 1 else "The middle layer keeps"
@@ -141,7 +141,7 @@ def theorem(lhs: float | None, rhs: float | None, depth: int, k: int, rank: int)
         >>> theorem(0.5, 0.8, 8, 2, 2)
         'At least 5 of 8 layers have exactly 2 singular values above 1/2: the theorem proves it.'
 
-    Source: theory ids weights-theorem and weights-corollary.
+    Source: J23, book; claims weights-theorem, weights-corollary; chapter weights.
     """
     if lhs is None or rhs is None:
         return "The theorem needs a rank of one or more, and here " + (
@@ -168,7 +168,7 @@ def kernel(trace: float) -> str:
         >>> kernel(12.0)
         'Sharpness of the squared loss at a perfect fit: at most 24.'
 
-    Source: theory id edge.
+    Source: J23; claim edge; chapter tangent_kernel.
     """
     return f"Sharpness of the squared loss at a perfect fit: at most {2 * trace:.2g}."
 
@@ -185,7 +185,7 @@ def features(ranks: Sequence[int], counts: Sequence[int], inputs: int) -> str:
         >>> features([2, 2], [2, 2], inputs=100)
         'The middle features have as many dimensions as the weights keep (2).'
 
-    Source: theory id low-dim-features.
+    Source: J22, J23; claim low-dim-features; chapter features.
     """
     if max(ranks) >= inputs:
         return f"{inputs} inputs span no more than {inputs} dimensions: the features need more of them."
