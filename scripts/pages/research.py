@@ -103,9 +103,8 @@ class Sources:
 
     def call(self, name: str) -> str:
         """Link a public function of the library by the name under which ``import bnlib as bn`` has it."""
-        modules = re.findall(
-            r"^\.\. automodule:: (bnlib[\w.]*)$", (self.root / "book" / "api.md").read_text(encoding="utf-8"), re.M
-        )
+        pages = [path.read_text(encoding="utf-8") for path in (self.root / "book" / "library").glob("*.md")]
+        modules = re.findall(r"^\.\. automodule:: (bnlib[\w.]*)$", "\n".join(pages), re.M)
         if not re.fullmatch(r"bn(\.[a-z]\w*)+", name):
             raise ResearchError(
                 f"{name!r} is no public name: write bn. and what follows, without a leading underscore."
@@ -118,7 +117,7 @@ class Sources:
                 raise ResearchError(f"The library has no {name}.") from error
         home = getattr(found, "__module__", None)
         if home not in modules or not callable(found):
-            raise ResearchError(f"{name} is no function or class of a module that book/api.md lists.")
+            raise ResearchError(f"{name} is no function or class of a module that a page in book/library lists.")
         return f"{{py:obj}}`{name} <{home}.{found.__qualname__}>`"
 
 
