@@ -29,7 +29,7 @@ def norm(squared_norm: float, lower_bound: float) -> str:
         >>> norm(100.0, 83.4)
         'Most of the norm (83 %) is certified to be needed.'
 
-    Source: book; claim schatten-bound; chapter cost.
+    Source: J23; claim schatten-bound; chapter cost.
     """
     if squared_norm == 0:
         return "The norm is zero: the network is the zero function."
@@ -47,7 +47,7 @@ def balance(imbalance: float) -> str:
         >>> balance(0.002)
         'Balanced to a hundredth, as at every stationary point of a penalised loss.'
 
-    Source: book; claim balance; chapter cost.
+    Source: J23; claim balance; chapter cost.
     """
     if imbalance <= BALANCED:
         return "Balanced to a hundredth, as at every stationary point of a penalised loss."
@@ -141,7 +141,7 @@ def theorem(lhs: float | None, rhs: float | None, depth: int, k: int, rank: int)
         >>> theorem(0.5, 0.8, 8, 2, 2)
         'At least 5 of 8 layers have exactly 2 singular values above 1/2: the theorem proves it.'
 
-    Source: J23, book; claims weights-theorem, weights-corollary; chapter weights.
+    Source: J23; claims weights-theorem, weights-corollary; chapter weights.
     """
     if lhs is None or rhs is None:
         return "The theorem needs a rank of one or more, and here " + (

@@ -30,7 +30,7 @@ def test_chapters_on_other_machines_are_compared_as_nbval_does(tmp_path):
     assert run.differing == wrong
     assert len(comparison.compared(run.stored)) == len(GOOD) + len(BAD) + 3
     assert measurements(run.now) == {"a": {"x": "1.5"}, "a-law": {"x": "1.5"}}
-    assert "--- Cell 5, stored\nrank 2\n--- now\nrank 3\n" in run.shown()
+    assert "--- Cell 6, stored\nrank 2\n--- now\nrank 3\n" in run.shown()
     assert "KeyError: 'no'" in run.shown()
     assert run.trouble == ""
 
