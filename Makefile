@@ -55,6 +55,7 @@ reproduce: venv ## run the stale chapters again and store their outputs (ALL=1: 
 	$(BIN)/python -m scripts.pages.status_page
 	$(BIN)/python -m scripts.pages.landing_figure
 	$(BIN)/python -m scripts.pages.map_page
+	$(BIN)/python -m scripts.pages.pictures
 	$(BIN)/python -m scripts.pages.citation
 
 site: book ## look at every page of the site in a browser that is installed here
