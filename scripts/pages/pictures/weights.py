@@ -69,7 +69,7 @@ def tangent_kernel() -> Picture:
         left = x(layer) - width / 2 + 8
         picture.rect(left, 118 - height, width, height, color, fill_opacity=0.85)
         picture.text(left + width / 2, 134, f"{layer}" if layer > 1 else "layer 1", 12, anchor="middle")
-    picture.text(10, 22, "a layer: width $‖α_{l−1}‖^2 + 1$, height $‖J_l‖^2$", 13)
+    picture.text(10, 22, "layer $l$: width $‖α_{l−1}‖^2 + 1$, height $‖J_l‖^2$", 13)
     total = sum(a * b for a, b in terms())
     length = scale(0, total, 0, 240)
     left = 20.0
