@@ -211,8 +211,6 @@ NOTEBOOKS: list[tuple[str, str, Edit, str]] = [
      on_notebook(tagged("claim", "nbval-skip")), IPYNB),
     ("number-changed", "a digit of a measurement", on_notebook(forge), IPYNB),
     ("number-changed-sealed", "the same with a new hash", on_notebook(forge, sealed=True), IPYNB),
-    ("table-changed-sealed", "another measurement in the table alone, with a new hash",
-     on_notebook(reprint(r"(</td><td>)\d", r"\g<1>7", kinds=["text/html"]), sealed=True), IPYNB),
     ("number-plain", "a digit of another number", on_notebook(forge_plain), IPYNB),
     ("not-run", "a cell without execution count", on_notebook(not_run, sealed=True), IPYNB),
     ("run-twice", "an execution count too high", on_notebook(counted, sealed=True), IPYNB),

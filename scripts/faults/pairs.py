@@ -106,6 +106,8 @@ PAIRS = [
     Fault("pair-forged-within-tolerance", "pairs",
           "a measurement forged within its tolerance in notebook, hash, ledger and page alike",
           ((IPYNB, on_notebook(forge, sealed=True)), *with_page(forged_ledger)), BOTH, AGREED),
+    Fault("pair-table-and-hash", "pairs", "another measurement in the table of a verdict alone, and the hash renewed",
+          ((IPYNB, on_notebook(reprint(r"(</td><td>)\d", r"\g<1>7", kinds=["text/html"]), sealed=True)),), BOTH),
     Fault("pair-figures-and-hash", "pairs", "two figures exchanged and the hash renewed",
           ((IPYNB, on_notebook(exchange_figures, sealed=True)),), BOTH,
           "the hash tells edits by hand from runs, not forgeries that renew it; running the chapter again restores it"),

@@ -41,7 +41,7 @@ BOOK_FAULTS: list[Row] = [
     ("verdict-markup", "book/verdict", "words of the ledger shown as markup",
      "label, bound, why = map(html.escape, (", "label, bound, why = map(str, (", VERDICTS, "no_markup"),
     ("verdict-digits", "book/verdict", "a measurement rounded across its bound",
-     "range(4, 18)", "range(4, 5)", VERDICTS, "earned_by"),
+     "rule.accepts(float(t))) == same", "rule.accepts(value)) == same", VERDICTS, "earned_by"),
     ("parameters-other-scale", "book/scale", "the other scale's parameters",
      "index = SCALES.index(scale(choice))", "index = 1 - SCALES.index(scale(choice))", SCALE, "follow_the_scale"),
     ("stream-of-run", "book/streams", "the same numbers in every run",
