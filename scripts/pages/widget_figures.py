@@ -76,9 +76,7 @@ def bring_up_to_date(root: Path = ROOT, *, check: bool = False) -> list[str]:
     folder = root / FOLDER
     stale = [f"{DATA}.js"] if put(folder / f"{DATA}.js", ladder_data(root), check) else []
     return stale + [
-        f"{name}.svg"
-        for name, picture in PICTURES.items()
-        if put(folder / f"{name}.svg", draw(picture, folder), check)
+        f"{name}.svg" for name, picture in PICTURES.items() if put(folder / f"{name}.svg", draw(picture, folder), check)
     ]
 
 

@@ -104,7 +104,8 @@ def main(arguments: list[str] | None = None) -> int:
         "command": "python -m scripts.runs.learning_rates",
         "settings": {"depth": DEPTH, "width": WIDTH, "n": POINTS, "ridge": RIDGE, "seeds": SEEDS, "key": KEY},
         "device": f"{jax.default_backend()}, {platform.system()} {platform.machine()}",
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in ("jax", "jaxlib", "numpy")},
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("jax", "jaxlib", "numpy")},
         "times": TIMES,
         "sha256": checksum(records),
     }

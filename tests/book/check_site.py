@@ -4,22 +4,14 @@ Not part of `make test`, for it needs the site that `make book` builds and a bro
 """
 
 from collections import Counter
-from functools import partial
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Thread
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
-from scripts.pages import browser as installed
+from site_visits import ROOT, SITE, VIEWS, Visit
 
-ROOT = Path(__file__).resolve().parents[2]
-SITE = ROOT / "_build" / "html"
-VIEWS = {"desk": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.glob("**/*.html") if "_static" not in p.parts)
 BOOK = [page for page in PAGES if page.startswith(("book/", "notebooks/"))]
 LIMIT = 25e6  # bytes
@@ -40,60 +32,6 @@ FACTS = """() => ({
 
 if not PAGES:
     pytest.skip("There is no site here: run `make book` first.", allow_module_level=True)
-
-
-@pytest.fixture(scope="session")
-def browser():
-    if (executable := installed.path()) is None:
-        pytest.skip(installed.MISSING)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        """A browser asks once for an icon of its own accord, on whatever page is the first."""
-        if self.path == "/favicon.ico":
-            self.send_response(204)
-            self.end_headers()
-        else:
-            super().do_GET()
-
-
-@pytest.fixture(scope="session")
-def address():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE)))
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
-
-
-class Visit:
-    """A page in a fresh context; every request to another address is refused and noted."""
-
-    def __init__(self, browser, address, page, view, scheme="light"):
-        self.context = browser.new_context(viewport=VIEWS[view], color_scheme=scheme)
-        self.complaints = []
-        self.context.route(lambda url: not url.startswith((address, "data:", "blob:")), lambda route: route.abort())
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(120_000)  # a busy machine is no fault of the page
-        self.page.on("console", lambda m: m.type == "error" and self.complaints.append(m.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
-        self.page.goto(address + page, wait_until="load")
-        self.page.evaluate("() => window.MathJax && MathJax.startup ? MathJax.startup.promise : null")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.context.close()
 
 
 def accessibility(page):

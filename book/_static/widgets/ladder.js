@@ -20,13 +20,12 @@ bnlibWidgets.add("ladder", {
     const { times, records } = bnlibLadder, { numbers } = this, frames = bnlibWidgets.frames(width, 2), limit = 2 / rate;
     const start = times[1] / 2, place = (t) => Math.max(t, start); // the start stands at the left end of a logarithmic axis
     const y = { y: [4, 450], yticks: [5, 10, 20, 50, 100, 200, 400], log: "xy" };
-    const left = bnlibWidgets.panel(frames[0], { ...y, title: `sharpness at rate ${rate}`, x: [start, 450], xlabel: "time", xticks: [[start, "0"], 1, 10, 100] });
+    const left = bnlibWidgets.panel(frames[0], { ...y, title: `sharpness at rate ${rate}; limit ${Number(limit.toPrecision(3))}`, x: [start, 450], xlabel: "time", xticks: [[start, "0"], 1, 10, 100] });
     const middle = (group, upto) => times.filter((t) => t <= upto).map((t) => [place(t), numbers.median(numbers.living(rate, group, t))]).filter(([, s]) => s !== null);
     for (const seed of records.find((r) => r.rate === rate).sharpness[group])
       left.line(seed.map((s, i) => [place(times[i]), s]).filter(([t, s]) => s !== null && t <= place(time)), "c0 thin");
     left.line([[start, limit], [450, limit]], "ink dotted");
     left.line(middle(group, time), "c0 wide");
-    left.text(400, limit * 0.78, `2/\u03b7 = ${Number(limit.toPrecision(3))}`, "small", "end");
     const right = bnlibWidgets.panel(frames[1], { ...y, title: `sharpness at time ${time}`, x: [0.008, 0.2], xlabel: "learning rate \u03b7", xticks: records.map((r) => [r.rate, String(r.rate)]) });
     right.line([[0.008, 250], [0.2, 10]], "ink dotted");
     const ladder = records.map((r) => [r.rate, numbers.living(r.rate, group, time)]);

@@ -54,7 +54,7 @@ bnlibWidgets.add("snake", {
     bound(kind, n) { return 2 * Math.log(this.shortest(n) / Math.hypot(1, this[kind].top(n))); },
   },
 
-  /* Shade the square by its code, darker what is not yet passed: rows of cells, joined where they look alike. */
+  /* Shade the square by its code, paler where it is not yet passed: rows of cells, joined where they look alike. */
   shade(kind, n, first, last, t) {
     const { code, top } = this.numbers[kind], side = 60, cells = [];
     for (let j = 0; j < side; j++) {
@@ -86,7 +86,7 @@ bnlibWidgets.add("snake", {
     right.line(numbers.part(kind, n, first, last), "grey thin");
     right.line(done, "c1 wide");
     right.dots(points.filter((_, i) => passed[i]), "dot ink", 4);
-    right.dots(points.filter((_, i) => !passed[i]), "pin", 4);
+    right.dots(points.filter((_, i) => !passed[i]), "ring grey", 4);
     right.dots([numbers.curve(kind, n, t)], "ring ink", 8);
     const met = passed.filter(Boolean).length, least = numbers.shortest(n), bound = numbers.bound(kind, n);
     const words = `${n * n} points. At the code ${t.toFixed(2)} of ${last.toFixed(2)} the image of the segment has met ${met} of them and travelled ${gone.toFixed(2)} of ${whole.toFixed(2)}. `
