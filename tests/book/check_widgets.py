@@ -21,10 +21,10 @@ class Widget:
         self.page, self.slug = self.visit.page, slug
 
     def __enter__(self):
-        place = self.page.locator(".widget")
+        place = self.page.locator(".live-figure")
         self.late = not self.page.evaluate("() => 'bnlibWidgets' in window")
         place.evaluate("(box) => box.scrollIntoView()")
-        self.figure = self.page.locator("figure.has-widget")
+        self.figure = self.page.locator("figure.has-live-figure")
         self.figure.locator("svg.chart").wait_for()
         return self
 
@@ -61,7 +61,7 @@ def test_a_widget_loads_late_and_fits(browser, address, slug, view, scheme):
         assert box["width"] <= room["width"]
         assert not widget.visit.complaints  # before axe-core asks for things of its own
         if view == "desk":  # slow, and the elements are the same
-            found = Axe().run(widget.page, context={"include": [["figure.has-widget"]]}).response["violations"]
+            found = Axe().run(widget.page, context={"include": [["figure.has-live-figure"]]}).response["violations"]
             assert [(v["id"], [n["target"] for n in v["nodes"]]) for v in found] == []
 
 
@@ -70,7 +70,7 @@ def test_print_and_pages_without_scripts_keep_the_picture(browser, address, slug
     with Widget(browser, address, slug) as widget:
         widget.page.emulate_media(media="print")
         assert widget.figure.locator("> img").is_visible()
-        assert not widget.page.locator(".widget").is_visible()
+        assert not widget.page.locator(".live-figure").is_visible()
         name = widget.figure.get_attribute("id")
     plain = browser.new_context(java_script_enabled=False)
     page = plain.new_page()

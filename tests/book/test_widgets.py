@@ -251,7 +251,7 @@ def test_the_pictures_are_what_the_widgets_draw(tmp_path):
 
 PLACE = re.compile(
     r"^```\{figure\} \.\./book/_static/widgets/([\w-]+)\.svg\n(?:(?!```).*\n)*```\n\n"
-    r'<div class="widget" data-widget="(\w+)"(?: data-with="([\w-]+)")?(?: data-kind="(\w+)")?></div>\n'
+    r'<div class="live-figure" data-widget="(\w+)"(?: data-with="([\w-]+)")?(?: data-kind="(\w+)")?></div>\n'
     r'<script src="\.\./_static/widgets/load\.js" defer></script>\n$',
     re.M,
 )

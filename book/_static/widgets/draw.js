@@ -100,7 +100,7 @@ globalThis.bnlibWidgets = {
     for (const [key, knob] of Object.entries(widget.knobs)) form.append(this.knob(key, knob));
     box.append(form, picture, words);
     figure.querySelector("figcaption").before(box);
-    figure.classList.add("has-widget");
+    figure.classList.add("has-live-figure");
     const show = () => {
       const values = { ...box.dataset };
       for (const [key, knob] of Object.entries(widget.knobs)) {

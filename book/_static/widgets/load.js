@@ -19,5 +19,5 @@
       Promise.all(names.map(fetched)).then(() => bnlibWidgets.start(box));
     }
   }, { rootMargin: "300px" });
-  addEventListener("load", () => document.querySelectorAll(".widget").forEach((box) => near.observe(box)));
+  addEventListener("load", () => document.querySelectorAll(".live-figure").forEach((box) => near.observe(box)));
 }
