@@ -1,7 +1,8 @@
 """Mend what the theme puts into the site: no scripts of Thebe, which the book does not use, and a valid colour mode.
 
-The theme declares Thebe's constants twice, which is an error in the browser's console, and leaves the mode empty. It also
-copies what no reader's browser asks for: maps of its sources, messages in other languages, and fonts in a second format.
+The theme declares Thebe's constants twice, which is an error in the browser's console, and leaves the mode empty. It
+also copies what no reader's browser asks for: maps of its sources, messages in other languages, and fonts in a second
+format.
 """
 
 from __future__ import annotations
