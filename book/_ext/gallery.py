@@ -133,7 +133,7 @@ class Fill(SphinxPostTransform):
 
 def written_again(app: Any, env: Any) -> list[str]:
     """Have the pages with a gallery written whenever any page was read."""
-    return sorted(getattr(env, "galleries", ()) & env.found_docs)
+    return sorted(getattr(env, "galleries", set()) & env.found_docs)
 
 
 def setup(app: Any) -> dict[str, Any]:
