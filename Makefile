@@ -59,7 +59,7 @@ reproduce: venv ## run the stale chapters again and store their outputs (ALL=1: 
 	$(BIN)/python -m scripts.pages.citation
 
 site: book ## look at every page of the site in a browser that is installed here
-	$(BIN)/pytest -q --no-header -n 2 tests/book/check_site.py tests/book/check_teaching.py tests/book/check_widgets.py
+	$(BIN)/pytest -q --no-header -n 2 $(wildcard tests/book/check_*.py)
 
 pdf: venv ## print the whole book to one PDF, with a browser that is installed here
 	$(BIN)/jupyter-book build . --builder custom --custom-builder singlehtml -W --keep-going -n

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import re
 import sys
@@ -26,6 +27,7 @@ from bnlib.experiments.records import checksum
 from bnlib.measure.representations import principal_plane
 from bnlib.wide.problems import problem, sphere_task
 from scripts.atomic import write
+from scripts.chapters.rerun import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path("book") / "_static" / "widgets"
@@ -67,7 +69,8 @@ def points() -> tuple[list[dict[str, Any]], dict[str, list[float]]]:
     """Train the infinitely wide network of the chapter on its features, and keep its bottleneck after some steps.
 
     Returns:
-        Step, loss relative to the first, centred kernel alignment with the target, and points (N, 2); the target and the inputs that it sees.
+        Step, loss relative to the first, centred kernel alignment with the target, and points (N, 2); and the target
+        with the two coordinates of the inputs that it depends on.
     """
     N, s, relu = POINTS["n_train"], POINTS["scale"], infinite.Wide()
     inputs = sphere_task(bn.stream(POINTS["stream"], 10_000), N + POINTS["n_test"], train=N)
@@ -168,6 +171,8 @@ def main(argv: list[str] | None = None) -> int:
                 file=sys.stderr,
             )
         return int(bool(found))
+    for name, value in ENVIRONMENT.items():  # read when JAX first computes: rounding is then that of the chapters
+        os.environ.setdefault(name, value)
     with jax.enable_x64(True):
         for name in args.films or FILMS:
             write(path(name), script(name, *FILMS[name].compute()))

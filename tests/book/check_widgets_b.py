@@ -1,0 +1,126 @@
+"""Drive the training, the cloud and the points of the built site in a browser: `make site`."""
+
+import pytest
+from check_site import SITE, VIEWS, Visit, accessibility, address, browser  # noqa: F401
+
+from scripts.pages import films
+
+TRAINING, CLOUD, POINTS = "book/interactive.html", "notebooks/features.html", "notebooks/infinite_features.html"
+PLACES = {TRAINING: "#train", CLOUD: "#cloud", POINTS: "#points"}
+WAIT = 240_000  # milliseconds, on a busy machine
+
+
+def wait_for(page, text):
+    """Wait until the words under the training begin or go on with a text, and return them."""
+    words = page.locator("#train-words")
+    words.filter(has_text=text).wait_for(timeout=WAIT)
+    return words.inner_text()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("name", "place"), PLACES.items())
+def test_widgets_fit_and_can_be_read(browser, address, name, place, view, scheme):  # noqa: F811
+    with Visit(browser, address, name, view, scheme) as visit:
+        box = visit.page.locator(place)
+        box.scroll_into_view_if_needed()
+        assert box.locator("svg").first.get_attribute("aria-label")
+        sides = box.bounding_box()
+        assert sides["x"] >= 0
+        assert sides["x"] + sides["width"] <= VIEWS[view]["width"]
+        small = """(box) => Math.min(...[...box.querySelectorAll('svg text')].map((e) =>
+            parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a))"""
+        assert place != "#train" or box.evaluate(small) >= 10  # pixels
+        assert [line for line in accessibility(visit.page) if place in line] == []
+        assert not visit.complaints
+
+
+def test_a_network_trains_to_its_bottleneck(browser, address):  # noqa: F811
+    with Visit(browser, address, TRAINING, "desk") as visit:
+        page = visit.page
+        assert "Depth 10, ridge 0.02, seed 1, target of rank 2: ready." in wait_for(page, "ready")
+        assert len(page.workers) == 1
+        page.get_by_role("button", name="Start").press("Enter")  # by the keyboard alone
+        page.get_by_role("button", name="Pause").press("Enter")
+        assert "paused at step" in wait_for(page, "paused")
+        page.get_by_role("button", name="Continue").press("Enter")
+        ended = wait_for(page, "finished")
+        assert "Its rank is 2." in ended
+        assert "The training has converged" in ended
+        assert page.locator("#train-plot .lead-2").count() == 2  # a line and its marks
+        assert page.get_by_role("button", name="Start").is_disabled()
+        page.locator("#train [name=ridge]").select_option("0")
+        assert "ridge 0, seed 1, target of rank 2: ready." in wait_for(page, "ridge 0,")
+        assert not visit.complaints
+
+
+def test_a_network_trains_without_workers(browser, address):  # noqa: F811
+    with Visit(browser, address, "book/glossary.html", "desk") as visit:
+        visit.page.add_init_script("window.Worker = class { constructor() { throw new Error('not allowed'); } };")
+        visit.page.goto(address + TRAINING)
+        visit.page.get_by_role("button", name="Start").click()
+        visit.page.get_by_role("button", name="Pause").click()
+        assert "paused at step" in wait_for(visit.page, "paused")
+        assert visit.page.workers == []
+        assert not visit.complaints
+
+
+def test_a_network_trains_on_a_page_from_disk(browser):  # noqa: F811
+    with Visit(browser, "file://", str(SITE / TRAINING), "phone") as visit:
+        visit.page.get_by_role("button", name="Start").click()
+        visit.page.get_by_role("button", name="Pause").click()
+        assert "paused at step" in wait_for(visit.page, "paused")
+        assert not visit.complaints
+
+
+@pytest.mark.parametrize(("page", "name"), [(CLOUD, "cloud"), (POINTS, "points")])
+def test_a_film_runs_and_can_be_stopped(browser, address, page, name):  # noqa: F811
+    frames = films.read(name)["frames"]
+    with Visit(browser, address, page, "desk") as visit:
+        visit.page.emulate_media(reduced_motion="reduce")
+        box = visit.page.locator(f"#{name}")
+        slider, words = box.locator("[name=frame]"), box.locator("[aria-live]")
+        place = "(box) => [...box.querySelectorAll('circle')].map((e) => [e.cx.baseVal.value, e.cy.baseVal.value])"
+        first, said = box.evaluate(place), words.inner_text()
+        assert len(first) == len(frames[0]["points"])
+        slider.press("ArrowRight")
+        assert words.inner_text() != said
+        assert box.evaluate(place) != first  # at once: nothing glides for those who asked for less motion
+        box.get_by_role("button", name="Play").press("Enter")
+        visit.page.wait_for_function(f"document.querySelector('#{name} [name=frame]').value === '3'", timeout=WAIT)
+        assert words.get_attribute("aria-live") == "off"
+        box.get_by_role("button", name="Pause").press("Enter")
+        assert words.get_attribute("aria-live") == "polite"
+        fill = box.locator("circle").first
+        colour = fill.get_attribute("fill")
+        box.locator("[name=colour]").select_option(index=1)
+        assert fill.get_attribute("fill") != colour
+        slider.press("End")
+        assert slider.input_value() == str(len(frames) - 1)
+        assert not visit.complaints
+
+
+@pytest.mark.parametrize(("page", "place", "picture"), [
+    (TRAINING, "#train", "img.printed-training"),
+    (CLOUD, "#cloud", "#fig-features-maps img"),
+    (POINTS, "#points", "#fig-features img"),
+])  # fmt: skip
+def test_print_and_readers_without_scripts_see_a_picture(browser, address, page, place, picture):  # noqa: F811
+    with Visit(browser, address, page, "desk") as visit:
+        assert visit.page.locator(place).is_visible()
+        visit.page.emulate_media(media="print")
+        assert not visit.page.locator(place).is_visible()
+        assert visit.page.locator(picture).is_visible()
+    context = browser.new_context(java_script_enabled=False)
+    still = context.new_page()
+    still.goto(address + page)
+    assert not still.locator(place).is_visible()
+    assert still.locator(picture).is_visible()
+    context.close()
+
+
+def test_scripts_are_loaded_where_they_are_used():
+    for path in (path for room in ("book", "notebooks") for path in (SITE / room).glob("*.html")):
+        name, text = path.relative_to(SITE).as_posix(), path.read_text(encoding="utf-8")
+        for place, script in (("#train", "train.js"), ("#cloud", "cloud.js"), ("#points", "points.js")):
+            assert (f"widgets/{script}" in text) == (PLACES.get(name) == place), (name, script)
