@@ -11,9 +11,11 @@ from scripts.pages import browser
 
 BUILD = Path(__file__).resolve().parents[2] / "_build"
 # The theme frames a page with bars and menus, and folds proofs and solutions away: in print all is open and unframed.
+# A picture that is shown smaller than it is links to its file, which paper cannot open.
 OPEN = """async () => {
   document.querySelectorAll('details').forEach((e) => { e.open = true; });
   document.querySelectorAll('.toggle-hidden').forEach((e) => e.classList.remove('toggle-hidden'));
+  document.querySelectorAll('a.image-reference').forEach((e) => e.replaceWith(...e.childNodes));
   document.querySelectorAll('img').forEach((e) => { e.loading = 'eager'; });
   await Promise.all([...document.images].map((e) => e.decode().catch(() => null)));
 }"""
@@ -41,7 +43,7 @@ CONTENTS = """() => {
   parts[0].before(contents);
 }"""
 LOST = """() => [...document.querySelectorAll('article a[href]')]
-  .filter((a) => a.protocol === 'file:' && (a.pathname !== location.pathname
+  .filter((a) => a.checkVisibility() && a.protocol === 'file:' && (a.pathname !== location.pathname
     || (a.hash && !document.getElementById(decodeURIComponent(a.hash.slice(1))))))
   .map((a) => a.getAttribute('href'))"""
 
