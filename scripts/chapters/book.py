@@ -54,7 +54,9 @@ class Book:
         """What is known of the runs at the papers' scale, by experiment."""
         names = sorted(path.stem for path in (self.root / "results").glob("*.json"))
         contents = {name: self._results(name) for name in names}
-        return {name: content["manifest"] for name, content in contents.items() if "manifest" in content}
+        found = {name: content.get("manifest", {}) for name, content in contents.items()}
+        # Other stored data have manifests of their own, without a plan.
+        return {name: manifest for name, manifest in found.items() if "planned" in manifest}
 
     @property
     def runtimes(self) -> dict[str, dict[str, Any]]:
