@@ -1,13 +1,17 @@
 """Drive the training, the cloud and the points of the built site in a browser: `make site`."""
 
 import pytest
-from check_site import SITE, VIEWS, Visit, accessibility, address, browser  # noqa: F401
+from axe_playwright_python.sync_playwright import Axe
 
 from scripts.pages import films
+from site_visits import SITE, VIEWS, Visit
 
 TRAINING, CLOUD, POINTS = "book/interactive.html", "notebooks/features.html", "notebooks/infinite_features.html"
 PLACES = {TRAINING: "#train", CLOUD: "#cloud", POINTS: "#points"}
 WAIT = 240_000  # milliseconds, on a busy machine
+
+if not all((SITE / page).exists() for page in PLACES):
+    pytest.skip("There is no site here: run `make book` first.", allow_module_level=True)
 
 
 def wait_for(page, text):
@@ -20,7 +24,7 @@ def wait_for(page, text):
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("name", "place"), PLACES.items())
-def test_widgets_fit_and_can_be_read(browser, address, name, place, view, scheme):  # noqa: F811
+def test_widgets_fit_and_can_be_read(browser, address, name, place, view, scheme):
     with Visit(browser, address, name, view, scheme) as visit:
         box = visit.page.locator(place)
         box.scroll_into_view_if_needed()
@@ -28,14 +32,18 @@ def test_widgets_fit_and_can_be_read(browser, address, name, place, view, scheme
         sides = box.bounding_box()
         assert sides["x"] >= 0
         assert sides["x"] + sides["width"] <= VIEWS[view]["width"]
-        small = """(box) => Math.min(...[...box.querySelectorAll('svg text')].map((e) =>
-            parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a))"""
+        small = """(box) => Math.min(...[...box.querySelectorAll('svg text')].map((e) => {
+            const { a, b } = e.getScreenCTM();
+            return parseFloat(getComputedStyle(e).fontSize) * Math.hypot(a, b);
+        }))"""
         assert place != "#train" or box.evaluate(small) >= 10  # pixels
-        assert [line for line in accessibility(visit.page) if place in line] == []
-        assert not visit.complaints
+        assert not visit.complaints  # before axe-core asks for things of its own
+        if view == "desk":  # slow, and the elements are the same
+            found = Axe().run(visit.page, context={"include": [[place]]}).response["violations"]
+            assert [(v["id"], [n["target"] for n in v["nodes"]]) for v in found] == []
 
 
-def test_a_network_trains_to_its_bottleneck(browser, address):  # noqa: F811
+def test_a_network_trains_to_its_bottleneck(browser, address):
     with Visit(browser, address, TRAINING, "desk") as visit:
         page = visit.page
         assert "Depth 10, ridge 0.02, seed 1, target of rank 2: ready." in wait_for(page, "ready")
@@ -54,7 +62,7 @@ def test_a_network_trains_to_its_bottleneck(browser, address):  # noqa: F811
         assert not visit.complaints
 
 
-def test_a_network_trains_without_workers(browser, address):  # noqa: F811
+def test_a_network_trains_without_workers(browser, address):
     with Visit(browser, address, "book/glossary.html", "desk") as visit:
         visit.page.add_init_script("window.Worker = class { constructor() { throw new Error('not allowed'); } };")
         visit.page.goto(address + TRAINING)
@@ -65,7 +73,7 @@ def test_a_network_trains_without_workers(browser, address):  # noqa: F811
         assert not visit.complaints
 
 
-def test_a_network_trains_on_a_page_from_disk(browser):  # noqa: F811
+def test_a_network_trains_on_a_page_from_disk(browser):
     with Visit(browser, "file://", str(SITE / TRAINING), "phone") as visit:
         visit.page.get_by_role("button", name="Start").click()
         visit.page.get_by_role("button", name="Pause").click()
@@ -74,7 +82,7 @@ def test_a_network_trains_on_a_page_from_disk(browser):  # noqa: F811
 
 
 @pytest.mark.parametrize(("page", "name"), [(CLOUD, "cloud"), (POINTS, "points")])
-def test_a_film_runs_and_can_be_stopped(browser, address, page, name):  # noqa: F811
+def test_a_film_runs_and_can_be_stopped(browser, address, page, name):
     frames = films.read(name)["frames"]
     with Visit(browser, address, page, "desk") as visit:
         visit.page.emulate_media(reduced_motion="reduce")
@@ -105,7 +113,7 @@ def test_a_film_runs_and_can_be_stopped(browser, address, page, name):  # noqa: 
     (CLOUD, "#cloud", "#fig-features-maps img"),
     (POINTS, "#points", "#fig-features img"),
 ])  # fmt: skip
-def test_print_and_readers_without_scripts_see_a_picture(browser, address, page, place, picture):  # noqa: F811
+def test_print_and_readers_without_scripts_see_a_picture(browser, address, page, place, picture):
     with Visit(browser, address, page, "desk") as visit:
         assert visit.page.locator(place).is_visible()
         visit.page.emulate_media(media="print")
