@@ -121,6 +121,7 @@ def test_print_and_readers_without_scripts_see_a_picture(browser, address, page,
         assert visit.page.locator(picture).is_visible()
     context = browser.new_context(java_script_enabled=False)
     still = context.new_page()
+    still.set_default_timeout(WAIT)
     still.goto(address + page)
     assert not still.locator(place).is_visible()
     assert still.locator(picture).is_visible()
