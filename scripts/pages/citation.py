@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from pathlib import Path
 
 import yaml
 
-from scripts.atomic import write
 from scripts.chapters.book import ROOT
+from scripts.pages.generated import command
 
 TARGET = "book/_includes/cite.bib"
 
@@ -44,18 +43,8 @@ def author(entry: dict[str, str]) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write the entry, or with `--check` compare it; return the exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when the entry is out of date")
-    parser.add_argument("--root", type=Path, default=ROOT, help="the repository (default: this one)")
-    args = parser.parse_args(argv)
-    target, text = args.root / TARGET, bibtex(args.root)
-    if not args.check:
-        write(target, text)
-    elif not target.exists() or target.read_text(encoding="utf-8") != text:
-        print(f"{TARGET} is not what CITATION.cff says: run `python -m scripts.pages.citation`.", file=sys.stderr)
-        return 1
-    return 0
+    """Write the files, or with `--check` compare them; return the exit status."""
+    return command("scripts.pages.citation", __doc__, lambda root: {root / TARGET: bibtex(root)}, argv=argv)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ README.md.
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections import Counter
@@ -15,10 +14,9 @@ from pathlib import Path
 
 from bnlib.book.claims import Claim, ClaimError, load
 from bnlib.book.verdict import judge
-from scripts.atomic import write
-from scripts.chapters.book import Book
+from scripts.chapters.book import ROOT, Book
+from scripts.pages.generated import command
 
-ROOT = Path(__file__).resolve().parents[2]
 STATUS = {
     "certified": (
         "bdg-success",
@@ -177,23 +175,13 @@ def pages(ledger: Mapping[str, Claim], root: Path) -> dict[Path, str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Write the files, or with `--check` compare them; return the exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is out of date")
-    parser.add_argument("--root", type=Path, default=ROOT, help="the repository (default: this one)")
-    args = parser.parse_args(argv)
-    try:
-        texts = pages(load(args.root / "claims.yml"), args.root)
-    except ClaimError as error:
-        print(error, file=sys.stderr)
-        return 1
-    old = {target: text for target, text in texts.items() if not target.exists() or target.read_text("utf-8") != text}
-    for target, text in old.items():
-        name = target.relative_to(args.root).as_posix()
-        if args.check:
-            print(f"{name} is not what claims.yml says: run `python -m scripts.pages.claims_page`.", file=sys.stderr)
-        else:
-            write(target, text)
-    return int(bool(old) and args.check)
+    return command(
+        "scripts.pages.claims_page",
+        __doc__,
+        lambda root: pages(load(root / "claims.yml"), root),
+        refused=(ClaimError,),
+        argv=argv,
+    )
 
 
 if __name__ == "__main__":

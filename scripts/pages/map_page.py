@@ -6,7 +6,6 @@ the map is never older than the chapters. `--check` only compares.
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from functools import cached_property
@@ -15,10 +14,10 @@ from pathlib import Path
 import networkx as nx
 import yaml
 
-from scripts.atomic import write
 from scripts.chapters.book import ROOT
 from scripts.chapters.source import Chapter, home, homes
 from scripts.chapters.times import reading_minutes
+from scripts.pages.generated import command
 from scripts.pages.map_drawing import drawing
 from scripts.pages.map_layout import DESK, PHONE, Node
 
@@ -121,23 +120,7 @@ def pages(root: Path = ROOT) -> dict[Path, str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Write the files, or with `--check` compare them; return the exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is out of date")
-    parser.add_argument("--root", type=Path, default=ROOT, help="the repository (default: this one)")
-    args = parser.parse_args(argv)
-    try:
-        texts = pages(args.root)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 1
-    old = {target: text for target, text in texts.items() if not target.exists() or target.read_text("utf-8") != text}
-    for target, text in old.items():
-        if args.check:
-            name = target.relative_to(args.root).as_posix()
-            print(f"{name} is not what the chapters say: run `python -m scripts.pages.map_page`.", file=sys.stderr)
-        else:
-            write(target, text)
-    return int(bool(old) and args.check)
+    return command("scripts.pages.map_page", __doc__, pages, refused=(ValueError,), argv=argv)
 
 
 if __name__ == "__main__":

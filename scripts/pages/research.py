@@ -19,7 +19,6 @@ from bnlib.book.claims import Claim, load
 from scripts.pages.claims_page import STANDING, STATUS, badge
 from scripts.pages.statements import Chapter, Statement, chapters
 
-ROOT = Path(__file__).resolve().parents[2]
 PAPERS = ("J22", "J23", "L21")
 
 

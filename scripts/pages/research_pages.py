@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 from bnlib.book.claims import ClaimError
-from scripts.atomic import write
 from scripts.pages import concordance, open_problems, results
-from scripts.pages.research import ROOT, ResearchError, Sources
+from scripts.pages.generated import command
+from scripts.pages.research import ResearchError, Sources
 
 PAGES = {"concordance": concordance.page, "results": results.page, "open_problems": open_problems.page}
 
@@ -21,24 +20,8 @@ def pages(root: Path) -> dict[Path, str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write the pages, or with `--check` compare them; return the exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when a page is out of date")
-    parser.add_argument("--root", type=Path, default=ROOT, help="the repository (default: this one)")
-    args = parser.parse_args(argv)
-    try:
-        texts = pages(args.root)
-    except (ClaimError, ResearchError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    old = {target: text for target, text in texts.items() if not target.exists() or target.read_text("utf-8") != text}
-    for target, text in old.items():
-        if args.check:
-            name = target.relative_to(args.root).as_posix()
-            print(f"{name} is out of date: run `python -m scripts.pages.research_pages`.", file=sys.stderr)
-        else:
-            write(target, text)
-    return int(bool(old) and args.check)
+    """Write the files, or with `--check` compare them; return the exit status."""
+    return command("scripts.pages.research_pages", __doc__, pages, refused=(ClaimError, ResearchError), argv=argv)
 
 
 if __name__ == "__main__":

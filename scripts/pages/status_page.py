@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from bnlib.book import claims
-from scripts.atomic import write
-from scripts.chapters.book import ROOT, Book, Machines
+from scripts.chapters.book import Book, Machines
 from scripts.chapters.spreads import ENOUGH, Room, rooms
+from scripts.pages.generated import command
 
 HEAD = """\
 # Where the numbers come from
@@ -153,19 +151,10 @@ def faults_table(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the page, or with `--check` compare it; return the exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when the page is out of date")
-    parser.add_argument("--root", type=Path, default=ROOT, help="the repository (default: this one)")
-    options = parser.parse_args(arguments)
-    book = Book(options.root)
-    text = page(book)
-    if not options.check:
-        write(book.status, text)
-    elif not book.status.exists() or book.status.read_text(encoding="utf-8") != text:
-        print("book/status.md is not what results/ say: run `python -m scripts.pages.status_page`.", file=sys.stderr)
-        return 1
-    return 0
+    """Write the files, or with `--check` compare them; return the exit status."""
+    return command(
+        "scripts.pages.status_page", __doc__, lambda root: {Book(root).status: page(Book(root))}, argv=arguments
+    )
 
 
 if __name__ == "__main__":

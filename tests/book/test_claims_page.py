@@ -54,7 +54,7 @@ def test_the_page_tool_checks_and_writes(book, capsys):
 def test_the_first_page_and_the_readme_show_the_ledger(book):
     readme = book.root / "README.md"
     readme.write_text("before\n<!-- claims -->\nold\n<!-- end of claims -->\nafter\n", encoding="utf-8")
-    assert any("README.md is not" in problem for problem in check_page(book.root))
+    assert any("README.md is out of date" in problem for problem in check_page(book.root))
     claims_page.main(["--root", str(book.root)])
     assert not list(check_page(book.root))
     text = readme.read_text(encoding="utf-8")

@@ -168,9 +168,9 @@ FAULTS = [
     (
         check_page,
         lambda b: b.change(statement="Another statement, as long as it should be.", page=False),
-        "is not",
+        "is out of date",
     ),
-    (check_page, lambda b: (b.root / "book" / "claims.md").unlink(), "is not what claims.yml says"),
+    (check_page, lambda b: (b.root / "book" / "claims.md").unlink(), "is out of date"),
 ]
 
 
