@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from decimal import ROUND_CEILING, Context
 from typing import Literal
 
 Kind = Literal["bottleneck", "partial", "absent", "collapsed", "undecided"]
@@ -162,7 +163,7 @@ def kernel(trace: float) -> str:
     r"""Say how sharp the mean squared error can be where it vanishes, from the mean trace of the tangent kernel.
 
     The sharpness is the largest eigenvalue of :math:`\tfrac2N` times the tangent kernel of all N inputs, and the trace
-    of that is twice the mean of :math:`\mathrm{Tr}\,\Theta(x,x)`.
+    of that is twice the mean of :math:`\mathrm{Tr}\,\Theta(x,x)`. The bound is rounded up.
 
     Example:
         >>> kernel(12.0)
@@ -170,7 +171,8 @@ def kernel(trace: float) -> str:
 
     Source: J23; claim edge; chapter tangent_kernel.
     """
-    return f"Sharpness of the squared loss at a perfect fit: at most {2 * trace:.2g}."
+    bound = Context(prec=2, rounding=ROUND_CEILING).create_decimal_from_float(2 * trace)
+    return f"Sharpness of the squared loss at a perfect fit: at most {float(bound):.2g}."
 
 
 def features(ranks: Sequence[int], counts: Sequence[int], inputs: int) -> str:

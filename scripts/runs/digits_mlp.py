@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -113,10 +112,7 @@ def page() -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one of the two commands."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=("train", "page"))
-    (train_all if parser.parse_args(arguments).command == "train" else page)()
-    return 0
+    return stored.command(__doc__, train_all, page, arguments)
 
 
 if __name__ == "__main__":

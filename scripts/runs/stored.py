@@ -1,11 +1,12 @@
-"""Say in a manifest where stored networks come from: command, settings, versions, trainings and checksums."""
+"""Networks that a page shows: trained once and stored, with a manifest that says where they come from."""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -39,3 +40,13 @@ def trainings(folder: Path) -> dict[str, dict[str, float]]:
     """Return what the trainings of a folder ended with, by the name of the network."""
     found: dict[str, dict[str, float]] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["trainings"]
     return found
+
+
+def command(
+    summary: str | None, train: Callable[[], None], page: Callable[[], None], arguments: list[str] | None = None
+) -> int:
+    """Train and store the networks, or write what the page shows of them, as the first argument says."""
+    parser = argparse.ArgumentParser(description=summary)
+    parser.add_argument("command", choices=("train", "page"))
+    (train if parser.parse_args(arguments).command == "train" else page)()
+    return 0
