@@ -13,8 +13,11 @@ def read(path):
 
 
 def places(page):
-    """List the ids under which a page's figures are found: of the figure, or of its section where it is for print."""
-    for figure in read(page).select("figure[id]"):
+    """List the ids under which a page's pictures are found: of the figure, or of its section where it is for print.
+
+    A film has no picture of its own: a script draws it.
+    """
+    for figure in read(page).select("figure[id]:has(img)"):
         hidden = figure.select_one("img[class*=printed]")
         yield figure.find_parent("section")["id"] if hidden else figure["id"]
 
