@@ -10,7 +10,7 @@ FIRST := tests/book/test_notebooks.py tests/repository/test_repository.py
 QUICK := tests/book tests/repository/test_repository.py tests/repository/test_house.py tests/library/book tests/library/test_independent.py
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book site pdf sheet address test quick perturb hunt mutants reproduce serve lint fuzz audit lock bench colab clean
+.PHONY: help venv book site pdf sheet address test quick perturb hunt mutants reproduce serve lint format reading fuzz audit lock bench colab clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -75,6 +75,13 @@ lint: venv ## check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+format: venv ## bring code into form, that of the chapters too
+	$(BIN)/ruff format .
+	$(BIN)/python -m scripts.chapters.format_cells
+
+reading: book ## measure what a reader of each chapter gets: how much code, which lines are cut, how far to a figure
+	$(BIN)/python -m scripts.pages.reading $(if $(KEEP),--keep $(KEEP))
 
 fuzz: venv ## give damaged files to every reader, 17000 to each of six
 	BNLIB_FUZZ=17000 $(BIN)/pytest -q --no-header -s tests/library/measure/test_readers.py -k damaged_bytes

@@ -8,6 +8,15 @@ WORDS = {
     r"\b[Nn]ets?\b": "network",
     r"\b[Dd]ecided cells?\b|\bcells? (?:is|are) (?:not )?\*{0,2}(?:un)?decided": "clear cell",
     r"\bexcess of the bottleneck theorem": "unexplained excess",
+    r", for (?:it|they|there|we|he|she|one|this|that|these|those|its|no|both|each|every|all|not|here|then|only|if|what|nothing"
+    r"|(?:an?|the) [\w-]+) (?:is|are|has|have|can|cannot|does|do|may|will|was|were)\b": "because",
+    r"\b[Hh]ardly\b": "barely, almost no, or a number",
+    r"\b[Mm]oreover\b": "also, or a new sentence",
+    r"\b[Ww]hilst\b|\b[Tt]hereby\b|\b[Ww]herein\b": "a plain word",
+    r"\b[Oo]bviously\b|\b[Oo]f course\b|\b[Cc]learly\b": "the reason, or nothing",
+    r"\b[Aa]dded later\b|\b[Ee]arlier runs\b|\bno longer stored\b": "what is done, not how it came about",
+    r"\bin the sense of {doc}": "a link to the definition, as {term}",
+    r"\b[Nn]eedless to say\b|\bit is easy to see\b": "nothing",
     r"\b(?:last|next|previous|following) chapter|\bchapters? before\b(?! the\b)": "a link to the chapter",
 }
 # In formulas, everywhere and by chapter.

@@ -1,6 +1,6 @@
-"""Put into the box at the head of each chapter how long it takes to read and to run.
+"""Put into the box at the head of each chapter, and into its title, how long it takes to read and to run.
 
-Both are computed when the site is built: the first from the words of the chapter's text (`scripts.chapters.times` says
+The box is folded, so that the picture of the chapter is on the first screen. Both times are computed when the site is built: the first from the words of the chapter's text (`scripts.chapters.times` says
 how), the second from results/runtimes.json, which `make reproduce` writes. No time is typed anywhere.
 """
 
@@ -54,8 +54,11 @@ def add_times(app: Any, doctree: nodes.document) -> None:
     runtimes = root / "results" / "runtimes.json"
     for path in (source, runtimes):
         app.env.note_dependency(str(path))
-    new = [bullet("Reading time", nodes.Text(times.reading(Chapter.read(source))))]
+    reading = times.reading(Chapter.read(source))
+    new, title = [bullet("Reading time", nodes.Text(reading))], boxes[0][0]
+    title += nodes.Text(f" · {reading.partition(',')[0]} to read")
     if run := json.loads(runtimes.read_text(encoding="utf-8")).get(source.stem):
+        title += nodes.Text(f" · {times.running(run).partition(' on ')[0]} to run")
         new.append(bullet("Running time", nodes.Text(f"{times.running(run)} ("), measured(docname), nodes.Text(")")))
     at = next((i for i, item in enumerate(lists[0]) if item.astext().startswith(AFTER)), len(lists[0]) - 1)
     lists[0][at + 1 : at + 1] = new

@@ -29,8 +29,8 @@ def check_box(chapters, chapter):
         return
     if not BULLETS.fullmatch(",".join(chapter.box)):
         yield f"the bullets of the box are {', '.join(chapter.box)}"
-    if ":class: note" not in [line.text for line in boxes[0]]:
-        yield "the box has not the class note"
+    if ":class: note dropdown" not in [line.text for line in boxes[0]]:
+        yield "the box is no folded note"
 
 
 def check_needs(chapters, chapter):
@@ -93,7 +93,57 @@ def check_order(chapters, chapter):
             yield f"line {line.number}, in a theorem or proof, refers to the later chapter {there}"
 
 
-CHECKS = (check_box, check_needs, check_remember, check_next, check_order)
+EXERCISE = re.compile(
+    r"^`{3,}\{(?P<kind>exercise|hint|solution|code-cell)\}[ \t]*(?P<title>[^\n]*)\n(?P<body>.*?)^`{3,}$", re.M | re.S
+)
+LEVELS = {"★": "warm-ups", "★★": "exercises with a prediction", "★★★": "projects"}
+
+
+def exercises(chapter):
+    """Return the exercises of a chapter, each as its level, its words and what follows it up to the next one."""
+    found = []
+    text = "\n".join(line.text for line in chapter.lines if line.headings[1:2] == ("Exercises",))
+    for block in EXERCISE.finditer(text):
+        if block["kind"] == "exercise":
+            found.append((block["title"].partition(" ")[0], block["body"], []))
+        elif found:
+            found[-1][2].append(block["kind"])
+    return found
+
+
+def check_exercises(chapters, chapter):
+    """Two warm-ups, two changes to predict before they are run, one project; what is hard has a hint."""
+    found = exercises(chapter)
+    for level in sorted({level for level, *_ in found} - set(LEVELS)):
+        yield f"an exercise begins with {level!r} and not with its level"
+    for level, least in zip(LEVELS, (2, 2, 1), strict=True):
+        here = [following for found_level, _, following in found if found_level == level]
+        if len(here) < least:
+            yield f"there are {len(here)} {LEVELS[level]}, marked {level}"
+    predicted = [following for _, words, following in found if re.search(r"\b[Pp]redict", words)]
+    if sum(following[:1] == ["code-cell"] for following in predicted) < 2:
+        yield "fewer than two exercises say 'predict' and have their code cell directly behind them"
+    for level, words, following in found:
+        name = " ".join(words.split("\n", 2)[0].split())
+        if "solution" not in following and level != "★★★":
+            yield f"{name} has no solution"
+        if "★★" in level and "hint" not in following:
+            yield f"{name} has no hint"
+
+
+def check_head(chapters, chapter):
+    """The picture of the theorem and the figure with the message stand before all code and sections."""
+    head = [line for line in chapter.lines if len(line.headings) == 1]
+    opened = [block.name for line in head for block in line.blocks if block.first == line.number]
+    if opened.count("hero") != 1:
+        yield f"there are {opened.count('hero')} figures with the message at its head"
+    elif "code-cell" in opened[: opened.index("hero")]:
+        yield "the figure with the message stands behind code"
+    elif "figure" not in opened[: opened.index("hero")]:
+        yield "no picture stands before the figure with the message"
+
+
+CHECKS = (check_head, check_exercises, check_box, check_needs, check_remember, check_next, check_order)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -113,12 +163,24 @@ kernelspec: none
 # The first
 
 ```{admonition} This chapter
-:class: note
+:class: note dropdown
 
 - **Claims:** {ref}`a <claim-a>`.
 - **Needs:** nothing but singular values.
 - **Sources:** none.
 - **Run it yourself:** [here](there).
+```
+
+```{figure} a.svg
+:name: fig-picture
+```
+
+```{hero} fig-a
+Look.
+```
+
+```{code-cell} ipython3
+x = 0
 ```
 
 It is taken up in {doc}`second`.
@@ -155,10 +217,84 @@ What {ref}`claim-b` says.
 
 ## Exercises
 
-```{exercise}
+```{exercise} ★ First
 :label: ex-a
 
 Why?
+```
+
+```{solution} ex-a
+:class: dropdown
+
+Because.
+```
+
+```{exercise} ★ Second
+:label: ex-aa
+
+Why not?
+```
+
+```{solution} ex-aa
+:class: dropdown
+
+Because.
+```
+
+```{exercise} ★★ Third
+:label: ex-ab
+
+Predict what x will be, then run.
+```
+
+```{code-cell} ipython3
+x = 1
+```
+
+```{hint}
+:class: dropdown
+
+Think.
+```
+
+```{solution} ex-ab
+:class: dropdown
+
+One.
+```
+
+```{exercise} ★★ Fourth
+:label: ex-ac
+
+Predict y.
+```
+
+```{code-cell} ipython3
+y = 1
+```
+
+```{hint}
+:class: dropdown
+
+Think.
+```
+
+```{solution} ex-ac
+:class: dropdown
+
+One.
+```
+
+```{exercise} ★★★ Fifth
+:label: ex-ad
+
+Find more.
+```
+
+```{hint}
+:class: dropdown
+
+Look.
 ```
 
 **Next.** More of it, and more,
@@ -180,10 +316,25 @@ def test_a_sound_book_passes(check):
 
 
 FAULTS = [
+    (check_head, "{hero} fig-a", "{note}", "0 figures with the message"),
+    (
+        check_head,
+        "{hero} fig-a\nLook.\n```\n\n```{code-cell} ipython3\nx = 0",
+        "{code-cell} ipython3\nx = 0\n```\n\n```{hero} fig-a\nLook.",
+        "stands behind code",
+    ),
+    (check_head, "{figure} a.svg", "{note} A", "no picture stands before"),
+    (check_exercises, "★ First", "First", "'First' and not with its level"),
+    (check_exercises, "★★★ Fifth", "★★ Fifth", "0 projects"),
+    (check_exercises, "★ Second", "★★ Second", "1 warm-ups"),
+    (check_exercises, "Predict y", "Find y", "fewer than two"),
+    (check_exercises, "y.\n```\n\n```{code-cell}", "y.\n```\n\nSo.\n\n```{code}", "fewer than two"),
+    (check_exercises, "solution} ex-aa", "note} ex-aa", "ex-aa has no solution"),
+    (check_exercises, "{hint}\n:class: dropdown\n\nLook.", "{note}\n:class: dropdown\n\nLook.", "ex-ad has no hint"),
     (check_box, "} This chapter", "} About this chapter", "there are 0 boxes"),
     (check_box, "- **Sources:**", "- **Running time:** a minute.\n- **Sources:**", "Needs, Running time, Sources"),
     (check_box, "- **Needs:** nothing but singular values.\n", "", "Claims, Sources"),
-    (check_box, ":class: note", ":class: tip", "class note"),
+    (check_box, ":class: note dropdown", ":class: note", "no folded note"),
     (check_needs, "nothing but singular values", "singular values", "no link"),
     (check_needs, "nothing but singular values", "{doc}`second`", "needs second, which is no earlier"),
     (check_needs, "nothing but singular values", "{prf:ref}`thm-b`", "needs second, which is no earlier"),
