@@ -8,8 +8,8 @@ WORDS = {
     r"\b[Nn]ets?\b": "network",
     r"\b[Dd]ecided cells?\b|\bcells? (?:is|are) (?:not )?\*{0,2}(?:un)?decided": "clear cell",
     r"\bexcess of the bottleneck theorem": "unexplained excess",
-    r", for (?:it|they|there|we|he|she|one|this|that|these|those|its|no|both|each|every|all|not|here|then|only|if|what|nothing"
-    r"|(?:an?|the) [\w-]+) (?:is|are|has|have|can|cannot|does|do|may|will|was|were)\b": "because",
+    r", for (?:it|they|there|we|he|she|one|this|that|these|those|its|no|both|each|every|all|not|here|then|only|if|what"
+    r"|nothing|(?:an?|the) [\w-]+) (?:is|are|has|have|can|cannot|does|do|may|will|was|were)\b": "because",
     r"\b[Hh]ardly\b": "barely, almost no, or a number",
     r"\b[Mm]oreover\b": "also, or a new sentence",
     r"\b[Ww]hilst\b|\b[Tt]hereby\b|\b[Ww]herein\b": "a plain word",

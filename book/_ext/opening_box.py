@@ -40,6 +40,11 @@ def measured(docname: str) -> addnodes.pending_xref:
     )
 
 
+def short(words: str) -> str:
+    """Return a time without the words around it: "about 35 minutes, without the proofs" is "35 minutes"."""
+    return words.removeprefix("about ").partition(",")[0].partition(" on ")[0]
+
+
 def add_times(app: Any, doctree: nodes.document) -> None:
     """Add the two bullets behind the one of needs; a chapter without a box is a warning."""
     docname, root = app.env.docname, Path(app.srcdir)
@@ -56,9 +61,9 @@ def add_times(app: Any, doctree: nodes.document) -> None:
         app.env.note_dependency(str(path))
     reading = times.reading(Chapter.read(source))
     new, title = [bullet("Reading time", nodes.Text(reading))], boxes[0][0]
-    title += nodes.Text(f" · {reading.partition(',')[0]} to read")
+    title += nodes.Text(f" · {short(reading)} to read")
     if run := json.loads(runtimes.read_text(encoding="utf-8")).get(source.stem):
-        title += nodes.Text(f" · {times.running(run).partition(' on ')[0]} to run")
+        title += nodes.Text(f" · {short(times.running(run))} to run")
         new.append(bullet("Running time", nodes.Text(f"{times.running(run)} ("), measured(docname), nodes.Text(")")))
     at = next((i for i, item in enumerate(lists[0]) if item.astext().startswith(AFTER)), len(lists[0]) - 1)
     lists[0][at + 1 : at + 1] = new

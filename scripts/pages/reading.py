@@ -34,7 +34,8 @@ MEASURE = """() => {
     const height = e => e.getBoundingClientRect().height;
     const blocks = all('div.cell_output div.output', e => seen(e) && e.querySelector('pre'));
     const figures = all('figure, div.cell_output img', e => seen(e) && !e.parentElement.closest('figure'));
-    const shown = all('figure, div.hero, div.cell_output img', e => seen(e) && !e.parentElement.closest('figure, .hero'));
+    const outer = e => seen(e) && !e.parentElement.closest('figure, .hero');
+    const shown = all('figure, div.hero, div.cell_output img', outer);
     const ends = shown.map(e => e.getBoundingClientRect().bottom + scrollY);
     const facts = {
         share: 100 * cells.reduce((sum, e) => sum + height(e), 0) / height(article),

@@ -125,6 +125,7 @@ def test_the_box_gets_both_times_behind_the_needs(site):
         "Running time: about 60 seconds on two processor cores (measured)",
         "Sources: words",
     ]
+    assert site[1][0][0].astext() == "This chapter · 10 minutes to read · 60 seconds to run"
 
 
 def test_a_chapter_without_a_box_is_a_warning(site, caplog):
