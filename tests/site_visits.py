@@ -15,6 +15,12 @@ SITE = ROOT / "_build" / "html"
 VIEWS = {"desk": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 
 
+def need(*names):
+    """Skip the module that asks where one of these pages was not built."""
+    if not all((SITE / name).exists() for name in names):
+        pytest.skip("There is no site here: run `make book` first.", allow_module_level=True)
+
+
 @pytest.fixture(scope="session")
 def browser():
     if (executable := installed.path()) is None:

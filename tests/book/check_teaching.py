@@ -1,19 +1,16 @@
 """The sheet of exercises and the gallery of the built site are whole: `make site`."""
 
-import pytest
-
 from gallery_checks import faults as faults_of_gallery
 from gallery_checks import pages
 from notebook_checks import ROOT
 from scripts.chapters.book import Book
 from scripts.pages.sheet import sheet
 from sheet_checks import faults as faults_of_sheet
+from site_visits import SITE, need
 
-SITE = ROOT / "_build" / "html"
 CHAPTERS = Book(ROOT).chapters
 
-if not (SITE / "book" / "gallery.html").exists():
-    pytest.skip("There is no site here: run `make book` first.", allow_module_level=True)
+need("book/gallery.html")
 
 
 def test_the_gallery_shows_every_figure():

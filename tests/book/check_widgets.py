@@ -5,12 +5,11 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from site_visits import SITE, VIEWS, Visit
+from site_visits import VIEWS, Visit, need
 
 PLACES = {"cost": "cost", "linear": "cone", "curve": "snake", "narrow": "snake", "tangent_kernel": "ladder"}
 
-if not all((SITE / "notebooks" / f"{slug}.html").exists() for slug in PLACES):
-    pytest.skip("There is no site here: run `make book` first.", allow_module_level=True)
+need(*(f"notebooks/{slug}.html" for slug in PLACES))
 
 
 class Widget:
