@@ -64,6 +64,11 @@ class Book:
         return self._results("runtimes")
 
     @property
+    def reading(self) -> dict[str, dict[str, dict[str, float]]]:
+        """What a reader of each chapter gets: measures of the site before the chapters were edited, and now."""
+        return self._results("reading")
+
+    @property
     def faults(self) -> list[dict[str, Any]]:
         """What came of the planted faults."""
         return self._results("mutants").get("faults", [])

@@ -1,7 +1,7 @@
 """Measure what a reader of a chapter gets, on the built site in a browser: `make reading`.
 
 Everything that can be folded is folded, except where lines are measured: a folded line must fit when it is opened. The
-measures of a site are kept in results/reading.json under a name (`--keep after`), and the page of numbers shows them.
+measures of a site are kept in results/reading.json as those of now (`--keep now`), and the page of numbers shows them.
 """
 
 from __future__ import annotations

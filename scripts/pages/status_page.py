@@ -64,6 +64,18 @@ CLOSE = """\
 | Claim | Check | Measured | Bound | Room |
 | :-- | :-- | --: | --: | --: |
 """
+READING = """
+## What a reader gets
+
+`make reading` opens every chapter at 1280 by 900 pixels, with everything folded that can be folded. Code is the share of
+the page's height that visible code takes; cut are the code cells, folded ones too, with a line wider than the column;
+tallest is the longest visible cell in lines; defined are functions and classes; printed are visible blocks of text;
+pictures says how many screens it takes to the end of the second picture. Where a chapter was edited for its
+readers in November 2026, the first number is that before.
+
+| Chapter | Code, % | Cut | Tallest | Defined | Printed | Figures | Pictures |
+| :-- | --: | --: | --: | --: | --: | --: | --: |
+"""
 FAULTS = """
 ## Planted faults
 
@@ -81,6 +93,7 @@ def page(book: Book) -> str:
     runtimes, code = book.runtimes, book.code
     text = HEAD + runtimes_table({path.stem: runtimes[path.stem] for path in book.chapters if path.stem in runtimes})
     text += experiments_table(book.manifests)
+    text += reading_table(book.reading)
     if kept := book.machines:
         text += machines_table(kept, code) + rooms_table(rooms(kept, code, claims.load(book.ledger)))
     return text + faults_table(book.faults)
@@ -104,6 +117,25 @@ def experiments_table(manifests: Mapping[str, dict[str, Any]]) -> str:
         for name, entry in sorted(manifests.items())
     )
     return EXPERIMENTS + "".join(rows)
+
+
+def reading_table(kept: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """Return the section of what a reader gets, a row for each chapter; empty before a site was measured.
+
+    Args:
+        kept: the measures by chapter, of the site "before" and of the site "now".
+    """
+    if "now" not in kept:
+        return ""
+    old, new = kept.get("before", {}), kept["now"]
+    keys = ("share", "cut", "tallest", "defined", "blocks", "figures", "head")
+    rows = (
+        f"| [](../notebooks/{chapter}.ipynb) | "
+        + " | ".join(f"{old[chapter][key]:g} → {now[key]:g}" if chapter in old else f"{now[key]:g}" for key in keys)
+        + " |\n"
+        for chapter, now in new.items()
+    )
+    return READING + "".join(rows)
 
 
 def state(manifest: Mapping[str, Any]) -> str:
