@@ -16,7 +16,7 @@ def labels(text):
 def passages(page):
     """List what the solutions and hints of a built page say, by paragraph."""
     soup = BeautifulSoup(page, "html.parser")
-    found = soup.select(".solution p, .solution pre, .exercise .dropdown p, .exercise .hint p")
+    found = soup.select(".solution p, .solution pre, .exercise .dropdown p, .hint p")
     texts = {" ".join(passage.get_text().split()) for passage in found}
     return sorted(text for text in texts if len(text) >= LONG)
 

@@ -63,16 +63,22 @@ class SheetError(Exception):
 
 
 def exercises(page: Tag, solutions: bool) -> Iterator[Tag]:
-    """Yield copies of a page's exercises in order, each followed by its solutions where they are wanted.
+    """Yield copies of a page's exercises in order, each with the code cell that stands directly behind it.
+
+    Where they are wanted, its hints and its solutions follow.
 
     Args:
         page: a chapter of the built site.
         solutions: whether solutions and hints are wanted.
     """
-    for found in page.select("div.exercise, div.solution"):
-        if found.find_parent(class_=["exercise", "solution"]) or ("solution" in found["class"] and not solutions):
+    for found in page.select("div.exercise, div.hint, div.solution"):
+        asked = "exercise" in found["class"]
+        if found.find_parent(class_=["exercise", "solution"]) or not (asked or solutions):
             continue
         box = copy.copy(found)
+        behind = found.find_next_sibling()
+        if asked and behind is not None and "cell" in behind.get_attribute_list("class"):
+            box.extend(copy.copy(code) for code in behind.select(".cell_input"))
         for unwanted in box.select(FURNITURE if solutions else f"{FURNITURE}, {HINTS}, .solution"):
             unwanted.decompose()
         for section in box.select("section"):
@@ -125,7 +131,7 @@ def sheet(book: Book, built: Path, folder: Path, solutions: bool) -> str:
         for link in title.select("a.headerlink"):
             link.decompose()
         found.append((page, title.get_text().strip(), list(exercises(soup, solutions))))
-    here = {str(box["id"]) for *_, boxes in found for box in boxes}
+    here = {str(box["id"]) for *_, boxes in found for box in boxes if box.has_attr("id")}
     chapters = [
         f'<h2><a href="{site}{page}">{html.escape(title)}</a></h2>\n'
         + "\n".join(str(relinked(box, page, site, root, here)) for box in boxes)

@@ -67,11 +67,11 @@ CLOSE = """\
 READING = """
 ## What a reader gets
 
-`make reading` opens every chapter at 1280 by 900 pixels, with everything folded that can be folded. Code is the share of
-the page's height that visible code takes; cut are the code cells, folded ones too, with a line wider than the column;
-tallest is the longest visible cell in lines; defined are functions and classes; printed are visible blocks of text;
-pictures says how many screens it takes to the end of the second picture. Where a chapter was edited for its
-readers in November 2026, the first number is that before.
+`make reading` opens every chapter at 1280 by 900 pixels, with everything folded that can be. Code is the share of the
+page's height that visible code takes. Cut are the code cells, folded ones too, with a line wider than the column.
+Tallest is the longest visible cell, in lines. Defined are functions and classes. Printed are visible blocks of text.
+Pictures is how many screens it takes to the end of the second picture. Where a chapter was edited for its readers in
+November 2026, the first number is that before.
 
 | Chapter | Code, % | Cut | Tallest | Defined | Printed | Figures | Pictures |
 | :-- | --: | --: | --: | --: | --: | --: | --: |

@@ -30,7 +30,11 @@ with <a href="../book/bibliography.html#id1">[J]</a>, <a href="https://example.o
 </article>""",
     "b_law": "<article><h1>2. No exercise</h1></article>",
     "c_law": """<article><h1>3. More</h1><div class="exercise admonition" id="three">
-<p class="admonition-title">Exercise 3.1</p><section id="exercise-content"><p>Say why.</p></section></div></article>""",
+<p class="admonition-title">Exercise 3.1</p><section id="exercise-content"><p>Say why.</p></section></div>
+<div class="cell docutils container"><div class="cell_input"><pre>ridge = 0.002  # change this</pre></div>
+<div class="cell_output"><pre>the rank is 2</pre></div></div>
+<div class="dropdown hint admonition"><p class="admonition-title">Hint</p>
+<p>A dimension costs the depth times the ridge.</p></div></article>""",
 }
 
 
@@ -62,9 +66,24 @@ def test_labels_of_plain_and_gated_exercises_are_found():
 def test_the_sheet_has_each_exercise_once_and_no_solution(site):
     made = make(site)
     assert list(faults(made, CHAPTERS.values(), PAGES.values())) == []
-    for said in ("Show that", "predict = ...", "Say why.", '<img alt="A line." src="../html/_images/line.png"/>'):
+    for said in (
+        "Show that",
+        "predict = ...",
+        "Say why.",
+        "# change this",
+        '<img alt="A line." src="../html/_images/line.png"/>',
+    ):
         assert said in made
-    for unsaid in ("smallest singular", "largest singular", "partial isometry", "Copy", "No exercise", "headerlink"):
+    for unsaid in (
+        "smallest singular",
+        "largest singular",
+        "partial isometry",
+        "Copy",
+        "No exercise",
+        "headerlink",
+        "is 2",
+        "costs",
+    ):
         assert unsaid not in made
 
 
@@ -83,7 +102,7 @@ def test_links_lead_to_the_published_site_and_within_the_sheet(site):
 
 def test_the_lecturers_sheet_has_solutions_and_hints(site):
     made = make(site, solutions=True)
-    for said in ("smallest singular", "largest singular", "partial isometry"):
+    for said in ("smallest singular", "largest singular", "partial isometry", "costs the depth", "# change this"):
         assert made.count(said) == 1
 
 
