@@ -78,6 +78,12 @@ class Book:
         """What came of the chapters on other machines."""
         return self._results("machines").get("machines", {})
 
+    @property
+    def benchmarks(self) -> dict[str, dict[str, Any]]:
+        """What was timed, by the name of the benchmark."""
+        paths = sorted((self.root / "results" / "benchmarks").glob("*.json"))
+        return {path.stem: self._results(f"benchmarks/{path.stem}") for path in paths}
+
     def _results(self, name: str) -> dict[str, Any]:
         path = self.root / "results" / f"{name}.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -10,13 +10,14 @@ from bnlib.book import claims
 from scripts.chapters.book import Book, Machines
 from scripts.chapters.spreads import ENOUGH, Room, rooms
 from scripts.pages.generated import command
+from scripts.pages.speed import speed_tables
 
 HEAD = """\
 # Where the numbers come from
 
 Outputs and figures of this site were computed by the code beside them. This page says how long that took,
-what was computed once and stored, on which other machines the verdicts are the same, and which mistakes the
-tests are known to catch. Scripts write it.
+what was computed once and stored, on which other machines the verdicts are the same, how fast training is, and which
+mistakes the tests are known to catch. Scripts write it.
 """
 RUNTIMES = """
 ## Chapters at quick scale
@@ -89,14 +90,14 @@ module makes stale, do not count.
 
 
 def page(book: Book) -> str:
-    """Return the whole page: running times, runs at the papers' scale, other machines and planted faults."""
+    """Return the whole page: times, runs at the papers' scale, other machines, speed of training and planted faults."""
     runtimes, code = book.runtimes, book.code
     text = HEAD + runtimes_table({path.stem: runtimes[path.stem] for path in book.chapters if path.stem in runtimes})
     text += experiments_table(book.manifests)
     text += reading_table(book.reading)
     if kept := book.machines:
         text += machines_table(kept, code) + rooms_table(rooms(kept, code, claims.load(book.ledger)))
-    return text + faults_table(book.faults)
+    return text + speed_tables(book.benchmarks) + faults_table(book.faults)
 
 
 def runtimes_table(runtimes: Mapping[str, dict[str, Any]]) -> str:
