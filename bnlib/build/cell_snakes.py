@@ -2,7 +2,8 @@ r"""A snake through the centres of the cells of a grid, smooth at the data: fits
 
 The data are the N = n^k centres of the cells of the unit cube, and the target is the identity. All kinks of code and
 curve keep a distance from the data, so that the loss is smooth near the parameters, and all values are positive, so
-that identity layers may stand anywhere. Layers are pairs (W, b), with a ReLU behind each but the last of a network.
+that identity layers may stand anywhere. The snake of the module ``snakes`` has the least slopes, and its kinks are at
+the data. Layers are pairs (W, b), with a ReLU behind each but the last of a network.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ import numpy as np
 
 from .. import _checks
 from ..networks import Network, from_layers
+from .interpolants import curve_layers
+from .snakes import back_and_forth
 
 MARGIN = 1 / 8  # of the spacing, between a data point and the next kink of code or curve
 FLAT = 1 / 4  # of the spacing, between a data point and the next ramp of a staircase
@@ -38,8 +41,7 @@ def points(n: int, k: int) -> np.ndarray:
     n, k = _checks.integer("n", n, 1), _checks.integer("k", k, 1)
     if k == 1:
         return (np.arange(n)[:, None] + 0.5) / n
-    layer = points(n, k - 1)
-    return np.concatenate([np.c_[layer[:: (-1) ** j], np.full(len(layer), (j + 0.5) / n)] for j in range(n)])
+    return back_and_forth(points(n, k - 1), points(n, 1)[:, 0])
 
 
 def path_length(n: int, k: int) -> float:
@@ -128,10 +130,7 @@ def decoder(n: int, k: int) -> Layers:
         dt, dY = (t[first + 1] - t[first]) * MARGIN, (Y[first + 1] - Y[first]) * MARGIN
         knots += [t[first] - dt, t[last] + dt]
         corners += [Y[first] - dY, Y[last] + dY]
-    speed = np.diff(corners, axis=0) / np.diff(knots)[:, None]
-    still = np.zeros((1, k))  # the curve stands still before its start and after its end
-    turns = np.diff(speed, axis=0, prepend=still, append=still)
-    return [(np.ones((len(turns), 1)), np.negative(knots)), (turns.T, corners[0])]
+    return curve_layers(np.array(knots), np.array(corners), stops=True)
 
 
 def staircase(n: int, k: int) -> Layers:

@@ -54,13 +54,37 @@ def rank_one_interpolant(X: Any, Y: Any, depth: int, *, direction: Any = None, t
     if not np.isfinite(steepness(code, Y)):
         raise ValueError("The code does not separate the inputs: two of them have the same value in this direction.")
     order = np.argsort(code)
-    t, points = code[order], Y[order]
-    speed = np.diff(points, axis=0) / np.diff(t)[:, None]
-    turns = np.diff(speed, axis=0, prepend=0.0)
     carry = (np.eye(Y.shape[1]), None)
     g = from_layers([(w[None], [-(X @ w).min()])])
-    h = from_layers([(np.ones((len(turns), 1)), -t[:-1]), (turns.T, points[0]), *[carry] * tail])
+    h = from_layers([*curve_layers(code[order], Y[order]), *[carry] * tail])
     return padded(h, g, depth, domain=X)
+
+
+def curve_layers(t: np.ndarray, P: np.ndarray, *, stops: bool = False) -> list[tuple[np.ndarray, np.ndarray]]:
+    r"""List the two layers of a curve that is at the given points at the given times, and straight between them.
+
+    .. math:: h(t)=p_1+\sum_j(v_j-v_{j-1})\,\sigma(t-t_j),\qquad v_j=\frac{p_{j+1}-p_j}{t_{j+1}-t_j},\qquad v_0=0
+
+    Args:
+        t: increasing times (C,), at least two.
+        P: points (C, m).
+        stops: whether the curve stands still after the last point; otherwise it runs on.
+
+    Returns:
+        Two pairs (W, b), with one neuron for each piece, and one more for a stop.
+
+    Example:
+        >>> from bnlib import apply
+        >>> h = from_layers(curve_layers(np.array([0.0, 1.0]), np.array([[0.0], [2.0]]), stops=True))
+        >>> apply(h, [[0.5], [3.0]]).ravel().tolist()
+        [1.0, 2.0]
+
+    Source: J22, J23, book; claims tsp, depth-window, narrow-minima; chapters curve, window, narrow.
+    """
+    speed = np.diff(P, axis=0) / np.diff(t)[:, None]
+    still = np.zeros((1, P.shape[1]))
+    turns = np.diff(speed, axis=0, prepend=still, append=still[: int(stops)])
+    return [(np.ones((len(turns), 1)), -t[: len(turns)]), (turns.T, P[0])]
 
 
 def steepness(code: Any, Y: Any) -> float:

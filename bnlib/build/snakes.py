@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _checks
 from ..networks import Network, from_layers
+from .interpolants import curve_layers
 
 
 def corners(n: int, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -29,8 +30,29 @@ def corners(n: int, k: int) -> tuple[np.ndarray, np.ndarray]:
     n, k = _size(n, k)
     P = np.array([[0.0], [1.0]])
     for _ in range(1, k):
-        P = np.concatenate([np.column_stack([P[:: (-1) ** j], np.full(len(P), j / n)]) for j in range(n)])
+        P = back_and_forth(P, np.arange(n) / n)
     return P, np.append(0.0, np.cumsum(np.linalg.norm(np.diff(P, axis=0), axis=1)))
+
+
+def back_and_forth(layer: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """Stack the points of a layer at several heights, every second time in reverse order.
+
+    Args:
+        layer: points (C, k).
+        heights: next coordinate of each copy, (n,).
+
+    Returns:
+        Points (n C, k + 1).
+
+    Example:
+        >>> back_and_forth(np.array([[0.0], [1.0]]), np.array([0.0, 0.5])).tolist()
+        [[0.0, 0.0], [1.0, 0.0], [1.0, 0.5], [0.0, 0.5]]
+
+    Source: J23, book; claims tsp, narrow-minima; chapters curve, narrow.
+    """
+    return np.concatenate(
+        [np.column_stack([layer[:: (-1) ** j], np.full(len(layer), height)]) for j, height in enumerate(heights)]
+    )
 
 
 def code(n: int, k: int) -> Network:
@@ -90,8 +112,7 @@ def curve(n: int, k: int) -> Network:
     Source: J23; claim tsp; chapter curve.
     """
     P, t = corners(n, k)
-    velocity = np.diff(P, axis=0) / np.diff(t)[:, None]
-    return from_layers([(np.ones((len(t) - 1, 1)), -t[:-1]), (np.diff(velocity, axis=0, prepend=0.0).T, P[0])])
+    return from_layers(curve_layers(t, P))
 
 
 def grid(n: int, k: int) -> np.ndarray:
