@@ -8,6 +8,7 @@ from scipy.spatial.distance import cdist
 import bnlib as bn
 import reference
 from bnlib.build import cell_snakes
+from bnlib.build.interpolants import curve_layers
 
 SIZES = [(4, 1), (2, 2), (3, 2), (6, 2), (2, 3), (3, 3), (2, 4)]
 
@@ -120,3 +121,17 @@ def test_what_does_not_fit_is_refused():
         cell_snakes.network(3, 2, 7, width=5)
     with pytest.raises(ValueError, match="n must be an integer >= 2"):
         cell_snakes.network(1, 2, 7)
+
+
+def check_ends(layers, t, P):
+    """Assert that the curve stands still at its ends, before and behind."""
+    outside = np.array([[t[0] - 1.0], [t[0]], [t[-1]], [t[-1] + 1.0]])
+    values = np.maximum(outside @ layers[0][0].T + layers[0][1], 0) @ layers[1][0].T + layers[1][1]
+    np.testing.assert_allclose(values, P[[0, 0, -1, -1]], atol=1e-12)
+
+
+def test_a_curve_stops_where_it_should():
+    t, P = np.array([0.5, 1.0, 3.0]), np.array([[0.0, 1.0], [2.0, 1.0], [2.0, 0.0]])
+    check_ends(curve_layers(t, P, stops=True), t, P)
+    with pytest.raises(AssertionError):
+        check_ends(curve_layers(t, P), t, P)
