@@ -8,15 +8,16 @@ from scripts.chapters.format_cells import formatted
 from scripts.chapters.notebook import read_source
 from scripts.pages.reading import TALLEST, WIDEST
 
-FOLDED = ("hide-input", "hide-cell", "remove-input", "remove-cell")
+FOLDED = ("hide-input", "hide-cell", "remove-input")
 
 
 def faults(cells):
-    """List the visible cells that are too long, and the lines of any cell that are too wide."""
+    """List the visible cells that are too long, and the lines that are too wide of any cell that the page has."""
     for cell in cells:
-        if cell.cell_type == "code" and cell.source:
+        tags = set(cell.metadata.get("tags", ()))
+        if cell.cell_type == "code" and cell.source and "remove-cell" not in tags:
             lines = cell.source.splitlines()
-            if len(lines) > TALLEST and not set(FOLDED) & set(cell.metadata.get("tags", ())):
+            if len(lines) > TALLEST and not set(FOLDED) & tags:
                 yield f"{len(lines)} visible lines: {lines[0]}"
             yield from (f"{len(line)} characters: {line}" for line in lines if len(line) > WIDEST)
 

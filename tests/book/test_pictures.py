@@ -60,6 +60,10 @@ def faults_of_drawing(svg):
                 yield f"its text {words(part)!r} is cut"
 
 
+QUESTION = r"\*\*The question\.\*\* (?:.+\n)+"
+QUESTION_WORDS = 60
+
+
 def faults_of_place(slug, text):
     """Say what is wrong with the place of a picture in its chapter, its caption and its alternative."""
     found = list(FIGURE.finditer(text))
@@ -69,8 +73,11 @@ def faults_of_place(slug, text):
     (figure,) = found
     if (figure["file"], figure["name"]) != (slug, f"fig-{slug}-picture"):
         yield f"it shows {figure['file']} as {figure['name']}"
-    if not re.search(rf"\n```\{{admonition\}} {BOX}\n(?:(?!```).*\n)+```\n\n\Z", text[: figure.start()]):
-        yield "its picture does not stand behind the opening box"
+    if not re.search(rf"\n```\{{admonition\}} {BOX}\n(?:(?!```).*\n)+```\n\n{QUESTION}\n\Z", text[: figure.start()]):
+        yield "its picture does not stand behind the opening box and the question"
+    question = re.search(rf"^{QUESTION}", text, re.M)
+    if question and len(question[0].split()) - 2 > QUESTION_WORDS:
+        yield f"its question is {len(question[0].split()) - 2} words long"
     caption = " ".join(figure["caption"].split())
     if not re.fullmatch(r"[A-Z].*(\.|\.\))", caption) or len(caption.split()) < 12:
         yield "its caption is no sentence"
@@ -98,16 +105,21 @@ def test_rounding_does_not_change_a_picture(shift, monkeypatch):
     assert exact(12.005 * (1 + shift)) == "12.01"
 
 
-SOUND = "\n```{admonition} This chapter\n:class: note\n\n- **Needs:** nothing.\n```\n\n" + (
-    "```{figure} ../book/_static/pictures/cost.svg\n:name: fig-cost-picture\n:width: 520px\n"
-    ":alt: Three equal squares above, and three squares of different size below them.\n\n"
-    "Three squares say what three layers cost, and equal\nsquares have the least area.\n```\n\nMore.\n"
+SOUND = (
+    "\n```{admonition} This chapter\n:class: note\n\n- **Needs:** nothing.\n```\n\n**The question.** What\nfor?\n\n"
+    + (
+        "```{figure} ../book/_static/pictures/cost.svg\n:name: fig-cost-picture\n:width: 520px\n"
+        ":alt: Three equal squares above, and three squares of different size below them.\n\n"
+        "Three squares say what three layers cost, and equal\nsquares have the least area.\n```\n\nMore.\n"
+    )
 )
 MISPLACED = [
     ("```{figure}", "```{image}", "shows 0 pictures"),
     ("pictures/cost", "pictures/rank", "shows rank"),
     ("fig-cost-picture", "fig-cost", "as fig-cost"),
     ("- **Needs:** nothing.\n```\n", "- **Needs:** nothing.\n```\n\nWords.\n", "behind the opening box"),
+    ("**The question.** What\nfor?\n\n", "", "and the question"),
+    ("What\nfor?\n\n", f"What{' for' * QUESTION_WORDS}?\n\n", "words long"),
     ("the least area.", "the least area", "no sentence"),
     ("Three squares say what three layers cost, and equal\nsquares have the least area", "Squares", "no sentence"),
     ("Three equal squares above, and three squares of different size below them", "Squares", "does not describe"),
