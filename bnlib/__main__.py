@@ -2,10 +2,11 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 import jax
 
-from .measure.readers import load_arrays, load_network
+from .measure.files import load_points
 from .measure.report import report
 
 
@@ -14,19 +15,29 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bnlib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("report", help="measure a trained ReLU network")
-    command.add_argument("weights", help="npz or safetensors file of its weights and biases")
-    command.add_argument("--inputs", required=True, help="npz or safetensors file with an array X of shape (N, d_in)")
+    command.add_argument("weights", help="npz, safetensors or HDF5 file of its weights and biases")
+    command.add_argument("--inputs", required=True, help="npy, npz or safetensors file with an array X (N, d_in)")
+    command.add_argument(
+        "--outputs", metavar="FILE", help="file with the model's outputs Y (N, d_out), to compare with"
+    )
+    command.add_argument("--layers", metavar="NAME,NAME", help="names of the layers in their order")
+    command.add_argument("--layout", choices=["out_in", "in_out"], help="how the weights are stored")
+    command.add_argument("--slope", type=float, metavar="S", help="slope of the activation on negative numbers")
     command.add_argument("--numerical", action="store_true", help="show the numerical ranks of all layers as well")
     command.add_argument("--json", metavar="FILE", help="store the report as JSON as well")
     command.add_argument("--figure", metavar="FILE", help="draw the singular values by layer into a png, pdf or svg")
     options = parser.parse_args(arguments)
     try:
-        inputs = load_arrays(options.inputs)
-        if "X" not in inputs:
-            raise ValueError(f"'{options.inputs}' must hold an array named X, but it holds {sorted(inputs)}.")
-        X = inputs["X"]
+        X = load_points(options.inputs, "X")
         with jax.enable_x64(True):  # weights stored in float64 are measured as such
-            measured = report(load_network(options.weights, d_in=X.shape[1] if X.ndim == 2 else None), X)
+            measured = report(
+                Path(options.weights),
+                X,
+                outputs=load_points(options.outputs, "Y") if options.outputs else None,
+                layers=options.layers.split(",") if options.layers else None,
+                layout=options.layout,
+                negative_slope=options.slope,
+            )
         print(measured.text(numerical=options.numerical))
         if options.json:
             measured.to_json(options.json)

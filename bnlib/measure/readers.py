@@ -1,114 +1,95 @@
-"""Networks from somebody else's files and pytrees: arrays are read without running code, layers found by shape."""
+"""Networks from somebody else's files and models: layers found by names and shapes, settled by the model's outputs."""
 
-import math
-import re
-import zipfile
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+import textwrap
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ..networks import Network, from_layers
+from ._arrays import PLAIN, array_of, arrays_of, stem
+from ._comparison import SLOPES, Layers, Trial, Truth, confirmed, explained, nearest, truth
+from ._folding import Piece
+from ._objects import Hints, opened
+from ._variants import Variant, dtype_of, plain_variant, selected, variants
+from ._ways import Way, open_layout, open_order, permuted, refuse_chain, repeated, ways
 
-Named = tuple[str, np.ndarray]
-
-PICKLE = (
-    "it is a pickle, which can run any code when it is opened; store the weights with safetensors.torch.save_file, "
-    "or with numpy.savez as plain arrays"
-)
-PLAIN = "bnlib reads plain ReLU networks, whose layers have a weight matrix and a bias vector each, or no biases at all"
+Layout = Literal["out_in", "in_out"]
+MOST_WAYS = 200  # chains of one meaning that outputs are asked about
+SHOWN = 8  # names of layers in the text
 
 
-def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """Read the arrays of an npz or safetensors file, told apart by content, without unpickling anything.
+@dataclass(frozen=True)
+class Reading:
+    """Hold a network as it was read from somebody's arrays, and how: ``str(reading)`` says it in a few lines.
 
-    A header is believed only as far as the file is long: what it declares beyond that is never allocated.
-
-    Args:
-        path: file written by ``numpy.savez`` or by ``safetensors``, whose package is needed for the latter.
-
-    Returns:
-        The arrays by name.
-
-    Raises:
-        ValueError: a missing, empty, truncated or foreign file, or a pickle.
-
-    Example:
-        >>> import pathlib, tempfile
-        >>> file = pathlib.Path(tempfile.mkdtemp(), "weights.npz")
-        >>> np.savez(file, **{"0.weight": np.eye(2)})
-        >>> list(load_arrays(file))
-        ['0.weight']
+    Attributes:
+        net: the network.
+        layers: names of its weight matrices, first layer first.
+        layout: how they are stored, (out, in) as in PyTorch or (in, out) as in Flax and Keras.
+        dtype: their type.
+        said: what was merged into layers, and what was left out.
+        open: what neither shapes nor names nor outputs settle, one phrase each.
+        difference: largest difference from the model's own outputs, relative to their spread; None if not compared.
 
     Source: bnlib.
     """
-    try:
-        return _reader(Path(path))(Path(path))
-    except Exception as error:  # a damaged file can end in any error of zipfile, zlib, tokenize or numpy
-        reason = (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())
-        raise ValueError(f"Cannot read arrays from '{path}': {reason}.") from error
+
+    net: Network
+    layers: tuple[str, ...]
+    layout: Layout
+    dtype: str
+    said: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+    difference: float | None = None
+
+    @property
+    def warning(self) -> str:
+        """What is open, with the way out, in two sentences; empty where nothing is."""
+        if not self.open:
+            return ""
+        return (
+            f"More than one reading fits the arrays, and this is open: {'; '.join(self.open)}. "
+            "Give the model's outputs on X, or layers= and layout=, to settle it."
+        )
+
+    def __str__(self) -> str:
+        """Return the reading as text of at most 70 characters a line."""
+        names = [stem(name) or name for name in self.layers]
+        if len(names) > SHOWN:
+            names = [*names[: SHOWN // 2], "...", *names[-SHOWN // 2 :]]
+        layout = "(out, in)" if self.layout == "out_in" else "(in, out)"
+        lines = [f"read as              {len(self.layers)} layers, {layout}, {self.dtype}"]
+        said = [*self.said[:3], f"and {len(self.said) - 3} more of this kind"] if len(self.said) > 4 else self.said
+        for text in (", ".join(names), *said):
+            lines += textwrap.wrap(text, 70, initial_indent="  ", subsequent_indent="  ")
+        if self.difference is None:
+            return "\n".join([*lines, "=> Not compared with the model's own outputs: outputs= does that."])
+        agree = f"Agrees with the model's outputs up to {self.difference:.1g} of their spread."
+        return "\n".join([*lines, *textwrap.wrap(agree, 70, initial_indent="=> ", subsequent_indent="   ")])
+
+    def record(self) -> dict[str, Any]:
+        """Return what JSON holds of it: everything but the network."""
+        return {name: value for name, value in vars(self).items() if name != "net"}
 
 
-def _reader(path: Path) -> Callable[[Path], dict[str, np.ndarray]]:
-    with path.open("rb") as file:
-        head = file.read(9)
-    if not head:
-        raise ValueError("it is empty")
-    if head.startswith(b"PK"):
-        return _npz
-    if head.endswith(b"{") and len(head) == 9:  # after the eight bytes of the header's length
-        return _safetensors
-    if head[0] == 0x80:
-        raise ValueError(PICKLE)
-    raise ValueError("it is neither an npz archive nor a safetensors file")
-
-
-def _npz(path: Path) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(path) as archive:
-        if any(name.endswith(".pkl") for name in archive.namelist()):  # as in the files of torch.save
-            raise ValueError(PICKLE)
-        return {info.filename.removesuffix(".npy"): _member(archive, info) for info in archive.infolist()}
-
-
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"'{info.filename}' is compressed in a way that numpy does not write")
-    with archive.open(info) as file:
-        if np.lib.format.read_magic(file) == (1, 0):
-            shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
-        else:
-            shape, by_columns, dtype = np.lib.format.read_array_header_2_0(file)
-        if dtype.hasobject:
-            raise ValueError(f"'{info.filename}' holds Python objects: {PICKLE}")
-        size = math.prod(shape) * dtype.itemsize
-        if size != info.file_size - file.tell():
-            raise ValueError(f"'{info.filename}' declares {size} bytes but has {info.file_size - file.tell()}")
-        flat = np.frombuffer(file.read(), dtype)
-    return flat.reshape(shape, order="F" if by_columns else "C").astype(dtype.newbyteorder("="))
-
-
-def _safetensors(path: Path) -> dict[str, np.ndarray]:
-    try:
-        from safetensors import numpy
-    except ImportError as error:
-        raise ValueError("safetensors files need the package of that name: pip install safetensors") from error
-    try:
-        return numpy.load(path.read_bytes())
-    except KeyError as error:
-        raise ValueError(f"its numbers are of type {error}, which NumPy lacks; store them as float32") from error
-
-
-def load_network(path: str | Path, *, d_in: int | None = None, negative_slope: float = 0.0) -> Network:
-    """Read a network from an npz or safetensors file; ``from_arrays`` says how its layers are found.
+def load_network(
+    path: str | Path,
+    *,
+    d_in: int | None = None,
+    negative_slope: float | None = None,
+    layers: Sequence[str] | None = None,
+    layout: Layout | None = None,
+) -> Network:
+    """Read a network from an npz, safetensors or HDF5 file; ``from_arrays`` says how its layers are found.
 
     Args:
         path: file of weights, such as a PyTorch ``state_dict`` stored with ``safetensors.torch.save_file``.
-        d_in: dimension of the inputs, where it is known.
-        negative_slope: slope of the activation on negative numbers.
+        d_in, negative_slope, layers, layout: as for ``from_arrays``.
 
     Raises:
         ValueError: an unreadable file, or arrays that do not form a multilayer perceptron.
@@ -122,30 +103,47 @@ def load_network(path: str | Path, *, d_in: int | None = None, negative_slope: f
 
     Source: bnlib.
     """
-    return from_arrays(load_arrays(path), d_in=d_in, negative_slope=negative_slope)
+    reading = read(Path(path), d_in=d_in, negative_slope=negative_slope, layers=layers, layout=layout)
+    return _announced(reading)
 
 
-def from_arrays(parameters: Any, *, d_in: int | None = None, negative_slope: float = 0.0) -> Network:
-    """Build a network from any pytree of weight matrices and bias vectors, whatever their names.
+def from_arrays(
+    parameters: Any,
+    *,
+    d_in: int | None = None,
+    negative_slope: float | None = None,
+    layers: Sequence[str] | None = None,
+    layout: Layout | None = None,
+) -> Network:
+    """Build a network from a model, a file or any tree of weight matrices and bias vectors, whatever their names.
 
-    The k-th matrix goes with the k-th vector; without any vector all biases are zero. Layers are taken in the natural
-    order of their names, where 10 comes after 9; where the shapes do not follow each other in it, in the order in which
-    they do from ``d_in`` on, if at every step layers of one shape only can come next. Weights are (out, in), as in
-    PyTorch and Equinox, or all (in, out), as in Flax: the shapes decide. Where they allow both, as for square matrices,
-    a ``kernel`` is (in, out), any other (out, in).
+    Layers are taken in the order in which they are stored in memory; those of files and of dictionaries that JAX has
+    sorted in the natural order of their names, where 10 comes after 9; and where the shapes do not follow each other in
+    it, in one in which they do. Weights are (out, in), as in PyTorch and Equinox, or all (in, out), as in Flax, Keras
+    and scikit-learn: shapes and names decide. Layers without a bias have a bias of zero. Batch normalisations
+    in eval mode, weight norms, spectral norms, pruning masks and adapters of a known factor are merged into their
+    layers; optimisers, counters and random numbers are left out.
 
-    Only shapes and names are seen. A network with another activation, or with skip connections
-    between layers of one width, looks like a ReLU network and is read as one; only activations that are leaves of
-    the pytree, as in an Equinox model, are checked.
+    Only arrays and the activations that a model names are seen: another activation or a skip connection in the code of
+    a model is not. ``report(..., outputs=Y)`` finds it.
 
     Args:
-        parameters: a ``state_dict``, the parameters of a Flax model, an Equinox model, nested lists and dicts.
+        parameters: a ``state_dict`` or a module of PyTorch, parameters or a ``TrainState`` of Flax, an Equinox or nnx
+            model, a Keras model, an estimator of scikit-learn, a checkpoint that holds one of them, nested lists and
+            dicts, or the path of a file.
         d_in: dimension of the inputs, where it is known.
-        negative_slope: slope of the activation on negative numbers.
+        negative_slope: slope of the activation on negative numbers; None for that of the model where it names one,
+            else 0.
+        layers: names of the layers in their order, where they are not all or not in this order; a name may be that of
+            a matrix, a module or a whole network, and may be given twice.
+        layout: "out_in" or "in_out"; None for what shapes and names say.
 
     Raises:
-        ValueError: arrays of convolutions or normalisation layers, biases in some layers only, no chain of shapes,
-            NaN or infinity; the sentence names the array or its layer.
+        ValueError: arrays of no plain network, several networks, no chain of shapes, NaN or infinity, or an order that
+            nothing tells; the sentence names the array or its layer.
+
+    Warns:
+        UserWarning: more than one reading fits the arrays.
 
     Example:
         >>> net = from_arrays({"Dense_0": {"kernel": np.ones((3, 5))}, "Dense_1": {"kernel": np.ones((5, 2))}})
@@ -154,106 +152,174 @@ def from_arrays(parameters: Any, *, d_in: int | None = None, negative_slope: flo
 
     Source: bnlib.
     """
-    weights, biases = _sorted_arrays(parameters)
-    columns_first = _last(weights[0][0]) == "kernel"
-    ways = [(transposed, sort) for sort in (False, True) for transposed in (columns_first, not columns_first)]
-    if _last(weights[0][0]) in ("kernel", "weight"):  # a convention that is stronger than the order of names
-        ways.sort(key=lambda way: way[0] != columns_first)
+    reading = read(parameters, d_in=d_in, negative_slope=negative_slope, layers=layers, layout=layout)
+    return _announced(reading)
+
+
+def _announced(reading: Reading) -> Network:
+    if reading.warning:
+        warnings.warn(reading.warning, stacklevel=3)
+    return reading.net
+
+
+def read(
+    parameters: Any,
+    X: Any = None,
+    outputs: Any = None,
+    *,
+    d_in: int | None = None,
+    negative_slope: float | None = None,
+    layers: Sequence[str] | None = None,
+    layout: Layout | None = None,
+) -> Reading:
+    """Read a network as ``from_arrays`` does, and say how; the model's outputs settle what names leave open.
+
+    With outputs, readings are tried until one has the same values on X: orders and orientations that chain, slopes of
+    the activation, places of normalisations, factors of adapters, buffers that are no layers, layers used repeatedly.
+
+    Args:
+        parameters, d_in, negative_slope, layers, layout: as for ``from_arrays``.
+        X: inputs (N, d_in) as the model sees them; needed with outputs.
+        outputs: what the model itself returns for them, (N, d_out).
+
+    Raises:
+        ValueError: as ``from_arrays``; and outputs that none of the readings has, with the largest difference.
+
+    Example:
+        >>> W = np.array([[0.0, 1.0], [0.0, 0.0]])
+        >>> read([W, W.T], np.eye(2), [[1.0, 0.0], [0.0, 0.0]]).layout
+        'in_out'
+
+    Source: bnlib.
+    """
+    if layout not in (None, "out_in", "in_out"):
+        raise ValueError(f"layout must be 'out_in' or 'in_out', but it is {layout!r}.")
+    if outputs is not None and X is None:
+        raise ValueError("outputs need the inputs X that they belong to.")
+    if isinstance(parameters, Network):
+        if layers is not None or layout is not None or negative_slope is not None:
+            raise ValueError("layers, layout and negative_slope are those of the Network itself; leave them out.")
+        return _as_it_is(parameters, None if outputs is None else _truth(X, outputs))
+    wanted = [layers] if isinstance(layers, str) else layers
+    hints = Hints()
+    arrays = arrays_of(opened(parameters, hints), hints)
+    hints.layout = layout or hints.layout
+    if outputs is not None:
+        meanings = variants(arrays, hints, wanted)
+        return _by_outputs(list(meanings), hints, wanted, negative_slope, _truth(X, outputs))
+    if hints.doubts:
+        raise ValueError(f"This is no plain ReLU network: {'; '.join(hints.doubts)}; {PLAIN}.")
+    return _by_names(plain_variant(arrays, hints, wanted), hints, wanted, d_in, negative_slope)
+
+
+def _truth(X: Any, outputs: Any) -> Truth:
+    coarse = "float16" in str(getattr(outputs, "dtype", ""))  # bfloat16 as well
+    return truth(array_of("X", X), array_of("outputs", outputs), coarse)
+
+
+def _as_it_is(net: Network, given: Truth | None) -> Reading:
+    """Return a network that needs no reading, compared with outputs if there are any."""
+    pieces = [Piece(f"layer {i}", np.asarray(W), np.asarray(b)) for i, (W, b) in enumerate(net.layers, 1)]
+    as_read = _reading(pieces, False, net.negative_slope, ())
+    if given is None:
+        return as_read
+    trial = nearest([([(p.W, p.b) for p in pieces], None)], [net.negative_slope], given)
+    difference = _agreed(trial, given, [], [])
+    return replace(as_read, net=net, difference=difference)
+
+
+def _slopes(variant: Variant, hints: Hints, given: float | None, tried: Sequence[float]) -> Sequence[float]:
+    """Return the slopes on negative numbers that are possible."""
+    named = sorted({round(slope, 6) for slope in (*hints.slopes, *variant.slopes)})
+    if len(named) > 1:
+        raise ValueError(f"The activations have several slopes on negative numbers, {named}; bnlib knows one for all.")
+    if given is not None and named and abs(named[0] - given) > 1e-6:
+        raise ValueError(f"negative_slope is {given}, but the model's activation has the slope {named[0]}.")
+    return [given] if given is not None else named or tried
+
+
+def _by_names(
+    variant: Variant, hints: Hints, wanted: Sequence[str] | None, d_in: int | None, given: float | None
+) -> Reading:
+    """Return the first reading that chains, and what of it nothing settles."""
+    pieces = variant.layers if wanted is None else selected(variant.layers, wanted)
+    fixed = wanted is not None
+    way = next(ways(pieces, hints, d_in, fixed=fixed), None)
     # Without d_in only as the names say: then the sentence about a wrong width of the inputs names the right one.
-    for transposed, sort, start in [(*way, d_in) for way in ways] + [(*ways[0], None)]:
-        layers = [(W.T if transposed else W, b) for (_, W), b in zip(weights, biases, strict=True)]
-        order = _chain([W.shape for W, _ in layers], start, sort)
-        if order and all(b is None or len(b) == len(W) for W, b in layers):
-            return from_layers([layers[i] for i in order], negative_slope=negative_slope)
-    for (before, V), (name, W) in pairwise(weights):
-        if V.shape[columns_first] != W.shape[not columns_first]:
-            raise ValueError(
-                f"The layers form no chain: '{name}' of shape {W.shape} cannot follow '{before}' of shape {V.shape}, "
-                f"as in a network with skip connections or with names out of order; {PLAIN}."
-            )
-    return from_layers(layers)  # which says of what bias the length is wrong
+    way = way or next(ways(pieces, hints, None, fixed=True), None)
+    if way is None:
+        refuse_chain(pieces, hints)
+        raise AssertionError
+    left_open = [*variant.guessed, *open_layout(pieces, hints, d_in, fixed=fixed)]
+    left_open += [] if fixed else open_order(pieces, way, hints, d_in)
+    chosen = [pieces[i] for i in way[1]]
+    slope = _slopes(variant, hints, given, [0.0])[0]
+    return _reading(chosen, way[0], slope, (*hints.notes, *variant.said), tuple(left_open))
 
 
-def _sorted_arrays(parameters: Any) -> tuple[list[Named], Sequence[np.ndarray | None]]:
-    """Return the weights with their names, and their biases, in the natural order of the names."""
-    arrays = sorted(_named_arrays(parameters), key=lambda named: _natural(named[0]))
-    weights = [(name, a) for name, a in arrays if a.ndim == 2]
-    biases = [(name, a) for name, a in arrays if a.ndim == 1]
-    if not weights:
-        raise ValueError(f"There is no weight matrix among the arrays {[name for name, _ in arrays]}; {PLAIN}.")
-    if not biases:
-        return weights, [None] * len(weights)
-    if len(biases) != len(weights):
-        beside = {_stem(name) for name, _ in biases}
-        bare = next((f", and '{name}' has none beside it" for name, _ in weights if _stem(name) not in beside), "")
-        raise ValueError(f"There are {len(weights)} weight matrices but {len(biases)} vectors{bare}; {PLAIN}.")
-    for (weight, _), (bias, _) in zip(weights, biases, strict=True):
-        if _stem(weight) != _stem(bias) and _numbers(weight) != _numbers(bias):
-            raise ValueError(f"Weights and biases do not pair up: '{bias}' would be the bias of '{weight}'; {PLAIN}.")
-    return weights, [b for _, b in biases]
+def _by_outputs(
+    meanings: Sequence[Variant], hints: Hints, wanted: Sequence[str] | None, slope: float | None, given: Truth
+) -> Reading:
+    """Return the reading that agrees with the outputs.
+
+    Raises:
+        ValueError: none does; the sentence has the largest difference of the nearest one.
+    """
+    d_in, d_out = given.X.shape[1], given.Y.shape[1]
+    groups = [(v, v.layers if wanted is None else selected(v.layers, wanted)) for v in meanings]
+    found = [list(islice(ways(p, hints, d_in, d_out, fixed=wanted is not None), MOST_WAYS)) for _, p in groups]
+    slopes = _slopes(meanings[0], hints, slope, SLOPES)
+    best: Trial | None = None
+    for more in (None, permuted, repeated) if wanted is None else (None,):
+        trial = nearest(_candidates(groups, found, more), slopes, given)
+        if trial is not None and (best is None or trial.difference < best.difference):
+            best = trial
+        if best is not None and best.difference <= given.tolerance:
+            break
+    if best is None:  # no reading has these dimensions
+        net = _by_names(meanings[0], hints, wanted, None, slope).net
+        raise ValueError(
+            f"No reading of the arrays maps {d_in} to {d_out} numbers, as X and outputs say; as their names say, they "
+            f"map {net.d_in} to {net.d_out}."
+        )
+    usual = [layers for layers, _ in islice(_candidates(groups, found, None), 20)]
+    difference = _agreed(best, given, usual, hints.doubts)
+    variant, pieces, (transposed, order) = best.what
+    said = [*hints.notes, *variant.said]
+    if best.final and not hints.notes:
+        said.append(f"the model applies {best.final} after the last layer")
+    chosen = [pieces[i] for i in order]
+    return replace(_reading(chosen, transposed, best.slope, tuple(said)), difference=difference)
 
 
-def _named_arrays(parameters: Any) -> list[Named]:
-    """Return every array of a pytree with its name, or raise ValueError for what a plain network does not have."""
-    arrays = []
-    for path, leaf in jax.tree_util.tree_flatten_with_path(parameters)[0]:
-        name = jax.tree_util.keystr(path, simple=True, separator="/").removesuffix("/value")  # of Flax's variables
-        if callable(leaf) and not hasattr(leaf, "shape"):
-            _check_activation(name, leaf)
-            continue
-        try:
-            array = np.asarray(leaf)
-        except Exception as error:  # tensors on another device, or that require a gradient
-            raise ValueError(f"'{name}' cannot be made an array ({' '.join(str(error).split())}).") from error
-        if array.ndim > 2:
-            raise ValueError(f"'{name}' has shape {array.shape}, like a convolution; {PLAIN}.")
-        if array.ndim == 0 or (array.ndim == 1 and re.fullmatch("weight|scale|gamma|running_.*", _last(name))):
-            raise ValueError(f"'{name}' has shape {array.shape}, like a part of a normalisation layer; {PLAIN}.")
-        if jnp.issubdtype(array.dtype, jnp.floating) and array.dtype.itemsize < 4:
-            array = array.astype(np.float32)  # exact, and float16 has no singular values
-        arrays.append((name, array))
-    return arrays
+def _candidates(groups: Any, found: Any, more: Any) -> Iterator[tuple[Layers, tuple[Variant, Sequence[Piece], Way]]]:
+    """Yield the layers of all readings, each with what it is."""
+    for (variant, pieces), there in zip(groups, found, strict=True):
+        for transposed, order in there if more is None else more(pieces, there):
+            ready = {i: pieces[i].layer(transposed) for i in set(order)}
+            yield [ready[i] for i in order], (variant, pieces, (transposed, order))
 
 
-def _check_activation(name: str, function: Callable[..., Any]) -> None:
-    """Refuse a leaf that is neither ReLU nor, after the last layer, the identity."""
-    probe = np.array([-2.0, -0.5, 1.0], np.float32)
-    wanted = probe if _last(name).startswith("final") else np.maximum(probe, 0)
-    try:
-        found = np.asarray(function(jnp.asarray(probe)))
-    except Exception:  # a model, or anything else that can be called
-        found = np.zeros(0)
-    if not np.array_equal(found, wanted):
-        name = name or type(function).__name__
-        raise ValueError(f"'{name}' is neither an array nor ReLU (the identity after the last layer); {PLAIN}.")
+def _agreed(trial: Trial | None, given: Truth, usual: Sequence[Layers], doubts: Sequence[str]) -> float:
+    """Return the largest difference over all inputs, or refuse one that is no rounding."""
+    if trial is None:
+        raise ValueError("X or outputs have another dimension than the network.")
+    difference = confirmed(trial, given)
+    if difference <= given.tolerance:
+        return difference
+    why = next((said for layers in (trial.layers, *usual) if (said := explained(layers, given))), "")
+    raise ValueError(
+        f"No reading of the arrays has the model's outputs: the nearest differs from them by {difference:.2g} of their "
+        f"spread. {' '.join([why, *(f'In the model, {doubt}.' for doubt in doubts)])} Check that X is what the model "
+        "sees and that it is in evaluation mode, or name what is read by layers, layout and negative_slope.".replace(
+            "  ", " "
+        )
+    )
 
 
-def _chain(shapes: Sequence[tuple[int, ...]], d_in: int | None, sort: bool) -> list[int] | None:
-    """Return the order given if layers (out, in) follow each other in it; with ``sort`` the one without a choice."""
-    if not sort:
-        fits = d_in in (None, shapes[0][1]) and all(a[0] == b[1] for a, b in pairwise(shapes))
-        return list(range(len(shapes))) if fits else None
-    order: list[int] = []
-    while len(order) < len(shapes):
-        next_ones = [i for i, shape in enumerate(shapes) if i not in order and shape[1] == d_in]
-        if len({shapes[i] for i in next_ones}) != 1:  # equal shapes keep the order of their names
-            return None
-        order.append(next_ones[0])
-        d_in = shapes[next_ones[0]][0]
-    return order
-
-
-def _stem(name: str) -> str:
-    return name.removesuffix(_last(name))
-
-
-def _last(name: str) -> str:
-    return re.split(r"[./]", name)[-1]
-
-
-def _numbers(name: str) -> list[str]:
-    return re.findall(r"\d+", name)
-
-
-def _natural(name: str) -> list[str | int]:
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+def _reading(
+    chosen: Sequence[Piece], transposed: bool, slope: float, said: Sequence[str], left_open: tuple[str, ...] = ()
+) -> Reading:
+    net = from_layers([piece.layer(transposed) for piece in chosen], negative_slope=slope)
+    layout: Layout = "in_out" if transposed else "out_in"
+    return Reading(net, tuple(p.name for p in chosen), layout, dtype_of(chosen), tuple(said), left_open)

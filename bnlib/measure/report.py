@@ -3,7 +3,7 @@
 import json
 import math
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,8 @@ from ..theory.ntk import ntk_trace
 from ..theory.spectra import middle, rank_of_spectra, representation_singular_values, weight_singular_values
 from ..training.outcome import relative_imbalance
 from . import words as rules
-from .readers import from_arrays
+from ._arrays import array_of
+from .readers import Layout, Reading, read
 
 # The theorem keeps an L-fold chain of frames for every input: more inputs would need minutes and gigabytes.
 CERTIFIED = 100
@@ -66,6 +67,7 @@ class Report:
         representations: (L-1, m) singular values of the hidden representations.
         weight_ranks: ``LayerRank`` of each of the L weight matrices.
         representation_ranks: ``LayerRank`` of each of the L-1 hidden representations.
+        reading: how the network was read from arrays; None where it was given as a ``Network`` without outputs.
     """
 
     depth: int
@@ -88,6 +90,7 @@ class Report:
     representations: np.ndarray
     weight_ranks: tuple[LayerRank, ...]
     representation_ranks: tuple[LayerRank, ...]
+    reading: Reading | None = None
 
     @property
     def certified_gap(self) -> float:
@@ -134,8 +137,11 @@ class Report:
         sides = "not evaluated" if self.lhs is None else f"{self.lhs:.4g} <= {self.rhs:.4g}   at k = {self.k}, medians"
         said = {name: _lines(sentence) for name, sentence in self.words.items()}
         reps = [_columns(rank, numerical) for rank in self.representation_ranks] + [""]  # the output is no hidden layer
+        warning = self.reading.warning if self.reading else ""
         blocks = [
+            *([_lines(warning)] if warning else []),
             [f"{size}, {self.inputs} inputs"],
+            *([[str(self.reading)]] if self.reading else []),
             [
                 f"squared norm         {self.squared_norm:.4g}",
                 f"  at least           {self.lower_bound:.4g}   at this depth, for this function",
@@ -241,13 +247,15 @@ def _columns(rank: LayerRank, numerical: bool) -> str:
 
 def _plain(value: Any) -> Any:
     """Turn a value into what JSON knows, with None for NaN and infinity."""
+    if isinstance(value, Reading):
+        return {name: _plain(v) for name, v in value.record().items()}
     if isinstance(value, LayerRank):
         return {name: _plain(v) for name, v in value._asdict().items()}
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
     if isinstance(value, np.ndarray):
         return _plain(value.tolist())
-    return value if value is None or math.isfinite(value) else None
+    return value if value is None or isinstance(value, str) or math.isfinite(value) else None
 
 
 def _replace(path: Path, write: Callable[[Path], Any]) -> None:
@@ -261,15 +269,27 @@ def _replace(path: Path, write: Callable[[Path], Any]) -> None:
         raise ValueError(f"Cannot write '{path}': {getattr(error, 'strerror', None) or error}.") from error
 
 
-def report(net: Any, X: Any) -> Report:
+def report(
+    net: Any,
+    X: Any,
+    *,
+    outputs: Any = None,
+    layers: Sequence[str] | None = None,
+    layout: Layout | None = None,
+    negative_slope: float | None = None,
+) -> Report:
     """Measure a trained network on inputs X: norm and its lower bound, rank by layer, both sides of the theorem.
 
     Args:
         net: a ReLU network of depth at least 3, or its parameters as ``from_arrays`` takes them.
         X: inputs (N, d_in), typically training or test data, as the network sees them.
+        outputs: what the model itself returns for X, (N, d_out). The network that is read is compared with it; it
+            settles what names and shapes of the parameters leave open.
+        layers, layout, negative_slope: how the parameters are read, as for ``from_arrays``.
 
     Raises:
-        ValueError: depth below 3, inputs of the wrong shape or of integers, parameters of no plain ReLU network.
+        ValueError: depth below 3, inputs of the wrong shape or of integers, parameters of no plain ReLU network, or of
+            one that has other outputs.
 
     Example:
         >>> from bnlib import from_layers
@@ -279,11 +299,24 @@ def report(net: Any, X: Any) -> Report:
 
     Source: J23, book; claims weights-theorem, schatten-bound, ntk-identity; chapters weights, cost, tangent_kernel.
     """
-    given, X = X, _checks.floating("X", X)
-    if not jnp.issubdtype(np.asarray(given).dtype, jnp.floating):
+    given = array_of("X", X)
+    X = _checks.floating("X", given)
+    if not jnp.issubdtype(given.dtype, jnp.floating):
         raise ValueError("X holds integers, such as raw pixels; give the floating-point inputs that the network sees.")
-    if not isinstance(net, Network):
-        net = from_arrays(net, d_in=X.shape[1] if X.ndim == 2 else None)
+    reading = None
+    if not isinstance(net, Network) or outputs is not None:
+        if outputs is not None and X.ndim != 2:
+            raise ValueError(f"X must have shape (N, d_in), but its shape is {X.shape}.")
+        reading = read(
+            net,
+            given,
+            outputs,
+            d_in=X.shape[1] if X.ndim == 2 else None,
+            layers=layers,
+            layout=layout,
+            negative_slope=negative_slope,
+        )
+        net = reading.net
     X = _checks.points("X", X, net.d_in)
     weights, representations = weight_singular_values(net), representation_singular_values(net, X)
     rank, gap, decided = rank_of_spectra(weights, representations)
@@ -318,6 +351,7 @@ def report(net: Any, X: Any) -> Report:
             _layer_rank(s, _dimension(s), s[0] or 1.0, eps * layer * max(len(X), net.width))
             for layer, s in enumerate(representations, 1)
         ),
+        reading=reading,
     )
 
 

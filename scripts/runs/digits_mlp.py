@@ -13,7 +13,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from bnlib.measure.readers import load_arrays, load_network
+from bnlib.measure.files import load_arrays
+from bnlib.measure.readers import load_network
 from bnlib.measure.report import Report, report
 from bnlib.networks import apply
 from scripts.atomic import write

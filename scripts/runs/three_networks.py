@@ -18,7 +18,8 @@ from jax import Array, lax
 
 import bnlib as bn
 from bnlib import plotting
-from bnlib.measure.readers import load_arrays, load_network
+from bnlib.measure.files import load_arrays
+from bnlib.measure.readers import load_network
 from bnlib.measure.report import Report, report
 from scripts.atomic import write
 from scripts.runs import stored

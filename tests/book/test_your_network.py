@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.neural_network import MLPRegressor
 
 import bnlib as bn
-from bnlib.measure.readers import load_arrays
+from bnlib.measure.files import load_arrays
 from notebook_checks import ROOT
 from scripts.runs import stored, three_networks
 from strategies import FIXED_X, fixed_net

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 import bnlib as bn
 from bnlib import claims, from_arrays, load_network
-from bnlib.measure.readers import load_arrays
+from bnlib.measure.files import load_arrays
 from bnlib.training import checkpoints
 from strategies import FIXED_X, fixed_net, random_layers
 

@@ -12,7 +12,7 @@ import pytest
 
 import bnlib as bn
 from bnlib.__main__ import main
-from bnlib.measure.readers import load_arrays
+from bnlib.measure.files import load_arrays
 from scripts.runs import digits_mlp
 from strategies import FIXED_X, fixed_net
 

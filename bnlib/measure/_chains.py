@@ -1,0 +1,86 @@
+"""Orders in which layers follow each other by their widths: Eulerian paths, layers of one shape in stored order."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise, permutations, product
+
+Shape = tuple[int, int]
+MOST_STEPS = 20_000  # of one search; with a few widths a search ends after as many steps as there are layers
+
+
+def follows(shapes: Sequence[Shape], d_in: int | None = None, d_out: int | None = None) -> bool:
+    """Say whether layers (out, in) follow each other as they stand."""
+    ends = d_in in (None, shapes[0][1]) and d_out in (None, shapes[-1][0])
+    return ends and all(a[0] == b[1] for a, b in pairwise(shapes))
+
+
+def chains(
+    shapes: Sequence[Shape], d_in: int | None = None, d_out: int | None = None, *, reverse: bool = False
+) -> Iterator[tuple[int, ...]]:
+    """Yield the orders in which layers (out, in) follow each other, the stored one first.
+
+    Layers are edges from width to width, so an order is an Eulerian path. Layers of one shape keep their stored order,
+    except where ``reverse`` asks for the reverse of the stored order, as the second.
+    """
+    stored = tuple(range(len(shapes)))
+    seen = set()
+    for order in (stored, stored[::-1]) if reverse else (stored,):
+        if order not in seen and follows([shapes[i] for i in order], d_in, d_out):
+            seen.add(order)
+            yield order
+    for order in _paths(shapes, d_in, d_out):
+        if order not in seen:
+            yield order
+
+
+def _paths(shapes: Sequence[Shape], d_in: int | None, d_out: int | None) -> Iterator[tuple[int, ...]]:
+    surplus = Counter(s[1] for s in shapes)
+    surplus.subtract(s[0] for s in shapes)
+    ends = {width: n for width, n in surplus.items() if n}
+    if ends and sorted(ends.values()) != [-1, 1]:
+        return
+    starts = [w for w, n in ends.items() if n > 0] or list(dict.fromkeys(s[1] for s in shapes))
+    stop = next((w for w, n in ends.items() if n < 0), None)
+    steps = 0
+    for start in starts:
+        if d_in not in (None, start) or d_out not in (None, start if stop is None else stop):
+            continue
+        order: list[int] = []
+        options = [_next(shapes, order, start)]
+        while options and steps < MOST_STEPS:
+            steps += 1
+            if (i := next(options[-1], None)) is None:
+                options.pop()
+                if order:
+                    order.pop()
+                continue
+            order.append(i)
+            if len(order) == len(shapes):
+                yield tuple(order)
+                order.pop()
+            else:
+                options.append(_next(shapes, order, shapes[i][0]))
+
+
+def _next(shapes: Sequence[Shape], order: Sequence[int], width: int) -> Iterator[int]:
+    """Return the layers that can come next, of each shape the first one left."""
+    used = set(order)
+    first: dict[Shape, int] = {}
+    for i, shape in enumerate(shapes):
+        if i not in used and shape[1] == width:
+            first.setdefault(shape, i)
+    return iter(list(first.values()))
+
+
+def exchanged(order: Sequence[int], shapes: Sequence[Shape], most: int) -> Iterator[tuple[int, ...]]:
+    """Yield at most so many orders that differ from one by permutations among layers of equal shape."""
+    places: dict[Shape, list[int]] = {}
+    for place, i in enumerate(order):
+        places.setdefault(shapes[i], []).append(place)
+    groups = list(places.values())
+    for picks in islice(product(*(permutations(group) for group in groups)), most):
+        new = list(order)
+        for group, pick in zip(groups, picks, strict=True):
+            for place, taken in zip(group, pick, strict=True):
+                new[place] = order[taken]
+        yield tuple(new)

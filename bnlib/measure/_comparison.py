@@ -1,0 +1,173 @@
+"""Layers as they are read against the outputs of the model that they come from."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Layers = Sequence[tuple[np.ndarray, np.ndarray | None]]
+
+# Largest difference that counts as agreement, relative to the spread of the outputs: frameworks compute in float32,
+# some of them with 10 bits in products of matrices. Outputs of 16 bits carry 8.
+TOLERANCE, COARSE = 1e-3, 3e-2
+SURE = 1e-5  # nearer than this nothing else is looked for
+ROWS = 32  # inputs of the search; the reading that is found is compared on all
+SLOPES = (0.0, 0.01, 0.1, 0.2, 0.3, 0.05, 0.25, 0.02, 0.5, 1.0)  # on negative numbers, the usual ones first
+MOST_TRIALS = 20_000
+
+FINALS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "": lambda z: z,
+    "softmax": lambda z: _exponentials(z) / _exponentials(z).sum(axis=1, keepdims=True),
+    "log_softmax": lambda z: z - z.max(1, keepdims=True) - np.log(_exponentials(z).sum(axis=1, keepdims=True)),
+    "sigmoid": lambda z: 0.5 + 0.5 * np.tanh(z / 2),
+    "tanh": np.tanh,
+    "relu": lambda z: np.maximum(z, 0),
+}
+# What a refusal looks for, to say what the model has in place of ReLU.
+ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "tanh": np.tanh,
+    "sigmoid": FINALS["sigmoid"],
+    "GELU": lambda z: 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))),
+    "SiLU": lambda z: z * FINALS["sigmoid"](z),
+    "ELU": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+    "softplus": lambda z: np.logaddexp(z, 0),
+    "sine": np.sin,
+    "ReLU6": lambda z: np.clip(z, 0, 6),
+}
+
+
+def _exponentials(z: np.ndarray) -> np.ndarray:
+    return np.exp(z - z.max(axis=1, keepdims=True))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Hold one way to read a model, and how far its values are from the model's."""
+
+    layers: Layers
+    slope: float
+    final: str
+    difference: float
+    what: Any = None
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Hold inputs (N, d_in) and the model's outputs (N, d_out) for them, all and a few."""
+
+    X: np.ndarray
+    Y: np.ndarray
+    tolerance: float = TOLERANCE
+
+    @property
+    def few(self) -> tuple[np.ndarray, np.ndarray]:
+        """At most ``ROWS`` of them, at equal distances."""
+        rows = np.linspace(0, len(self.X) - 1, min(len(self.X), ROWS)).astype(int)
+        return self.X[rows], self.Y[rows]
+
+    @property
+    def spread(self) -> float:
+        """Largest distance of an output from its mean over the inputs, the largest output where there is one input."""
+        return float(np.max(np.abs(self.Y - (self.Y.mean(0) if len(self.Y) > 1 else 0))))
+
+
+def truth(X: np.ndarray, outputs: np.ndarray, coarse: bool) -> Truth:
+    """Return inputs and outputs in float64, or refuse outputs that tell nothing.
+
+    Raises:
+        ValueError: another number of rows, NaN or infinity, outputs that are no numbers or that do not vary.
+    """
+    if outputs.dtype.kind not in "fiub":
+        raise ValueError(f"outputs must hold real numbers, but its type is {outputs.dtype}.")
+    X, Y = np.asarray(X, np.float64), np.asarray(outputs, np.float64)
+    Y = Y[:, None] if Y.ndim == 1 else Y
+    if Y.ndim != 2 or len(Y) != len(X) or not Y.size:
+        raise ValueError(
+            f"outputs must have one row for each of the {len(X)} inputs, but its shape is {outputs.shape}."
+        )
+    if not np.all(np.isfinite(Y)):
+        raise ValueError("outputs must be finite, but it contains NaN or infinity.")
+    found = Truth(X, Y, COARSE if coarse else TOLERANCE)
+    if not found.spread > 1e-3 * np.max(np.abs(Y)):
+        raise ValueError(
+            "outputs hardly vary from input to input, so that they tell nothing about the model; give more inputs, "
+            "or those for which it does something."
+        )
+    return found
+
+
+def values_of(
+    layers: Layers, slope: float, X: np.ndarray, *, activation: Callable | None = None, skips: bool = False
+) -> np.ndarray:
+    """Return the outputs of layers (W, b), (out, in), with a leaky ReLU or another activation between them."""
+    h = X
+    for i, (W, b) in enumerate(layers):
+        z = h @ W.T if b is None else h @ W.T + b
+        if i + 1 < len(layers):
+            a = np.where(z > 0, z, slope * z) if activation is None else activation(z)
+            z = h + a if skips and a.shape == h.shape else a
+        h = z
+    return h
+
+
+def difference(values: np.ndarray, Y: np.ndarray, spread: float) -> float:
+    """Return the largest difference relative to the spread of the outputs, infinity where the shapes differ."""
+    if values.shape != Y.shape:
+        return float("inf")
+    with np.errstate(all="ignore"):
+        worst = np.max(np.abs(values - Y)) / spread
+    return float(worst) if np.isfinite(worst) else float("inf")
+
+
+def nearest(candidates: Iterable[tuple[Layers, Any]], slopes: Sequence[float], given: Truth) -> Trial | None:
+    """Return the reading whose values are nearest to the outputs, on a few inputs; None where there is no candidate.
+
+    The search is bounded by ``MOST_TRIALS`` networks and ends at the first one that agrees beyond doubt.
+    """
+    X, Y = given.few
+    best, trials = None, 0
+    for layers, what in candidates:
+        if layers[0][0].shape[1] != X.shape[1] or layers[-1][0].shape[0] != Y.shape[1]:
+            continue
+        wide = [(W.astype(np.float64), None if b is None else b.astype(np.float64)) for W, b in layers]
+        for slope in slopes if len(layers) > 1 else slopes[:1]:
+            with np.errstate(all="ignore"):
+                values = values_of(wide, slope, X)
+                for final, function in FINALS.items():
+                    off = difference(function(values), Y, given.spread)
+                    if best is None or off < best.difference:
+                        best = Trial(layers, slope, final, off, what)
+            trials += 1
+            if best is not None and best.difference < SURE:
+                return best
+        if trials >= MOST_TRIALS:
+            break
+    return best
+
+
+def confirmed(trial: Trial, given: Truth, rows: int = 2048) -> float:
+    """Return the largest difference over all inputs."""
+    worst = 0.0
+    for start in range(0, len(given.X), rows):
+        block = slice(start, start + rows)
+        with np.errstate(all="ignore"):
+            values = FINALS[trial.final](values_of(trial.layers, trial.slope, given.X[block]))
+        worst = max(worst, difference(values, given.Y[block], given.spread))
+    return worst
+
+
+def explained(layers: Layers, given: Truth) -> str:
+    """Say what the model has that these layers have not, if one of a few usual things explains its outputs; else ''."""
+    X, Y = given.few
+    wide = [(W.astype(np.float64), None if b is None else b.astype(np.float64)) for W, b in layers]
+    if wide[0][0].shape[1] != X.shape[1]:
+        return ""
+    options: list[tuple[str, Callable | None, bool]] = [("skip connections around square layers", None, True)]
+    options += [(f"{name} in place of ReLU", function, False) for name, function in ACTIVATIONS.items()]
+    for said, activation, skips in options:
+        with np.errstate(all="ignore"):
+            values = values_of(wide, 0.0, X, activation=activation, skips=skips)
+            if any(difference(final(values), Y, given.spread) <= given.tolerance for final in FINALS.values()):
+                return f"They are those of a network with {said}, which bnlib does not measure."
+    return ""

@@ -1,0 +1,527 @@
+"""Networks as users have them, each under the number of its row in the log of users: read right, announced, or refused.
+
+Each row has the names and shapes that its framework writes, and the function that its model computes. By names alone the
+reading is right (True), right or wrong but announced (OPEN), or refused with the sentence given. With the model's
+outputs it is right, or refused with the sentence given.
+"""
+
+import re
+from collections import OrderedDict, namedtuple
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+import pytest
+
+import bnlib as bn
+from bnlib.measure.readers import read
+from models import (
+    Tensor, batch_norm, dense, estimator, half, keras, keras_layer, leaky, linear, mlp, part, relu, sequential,
+)  # fmt: skip
+
+OPEN = "open"
+DIFFERS = (
+    r"No reading of the arrays has the model's outputs: the nearest differs from them by [\d.e+-]+ of their spread"
+)
+RNG = np.random.default_rng(5)
+
+
+def layers_of(*widths, bias=True):
+    """Return layers (W, b) of these widths, of a size that keeps the outputs."""
+    return [
+        (RNG.normal(size=(m, n)) * (2 / n) ** 0.5, RNG.normal(size=m) / 2 if bias else None)
+        for n, m in zip(widths, widths[1:], strict=False)
+    ]
+
+
+def state(layers, *names, weight="weight", bias="bias", transpose=False, joint="."):
+    """Name the arrays of layers in their order, as a state_dict does."""
+    found = {}
+    for name, (W, b) in zip(names, layers, strict=True):
+        found[f"{name}{joint}{weight}"] = W.T if transpose else W
+        if b is not None:
+            found[f"{name}{joint}{bias}"] = b
+    return found
+
+
+PLAIN = layers_of(8, 16, 16, 16, 3)
+SQUARE = layers_of(16, 16, 16, 16, 16)
+AUTOENCODER = layers_of(8, 16, 16, 16, 8)
+BARE = layers_of(8, 16, 16, 3, bias=False)
+BARE_SQUARE = layers_of(16, 16, 16, 16, bias=False)
+TORCH = ["0", "2", "4", "6"]
+DENSE = [f"Dense_{i}" for i in range(4)]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One situation: parameters, what the model computes, and what is to come of it."""
+
+    number: str
+    params: Any
+    function: Any
+    names: Any = True
+    outputs: Any = True
+    options: Any = None
+    d_in: int = 8
+
+
+def row(number, params, true, names=True, outputs=True, *, function=None, **options):
+    return Row(number, params, function or mlp(true), names, outputs, options, true[0][0].shape[1])
+
+
+# PyTorch.
+
+HALVES = [(half(W), half(b)) for W, b in PLAIN]
+FC2 = [PLAIN[0], *[SQUARE[1]] * 5, PLAIN[3]]
+NORM, normalised = batch_norm(RNG, 16)
+
+
+def with_norm(layers, after):
+    """Return the function of a network with NORM behind its first layer, before or behind ReLU."""
+
+    def function(X):
+        h = X @ layers[0][0].T + layers[0][1]
+        return mlp(layers[1:])(relu(normalised(h)) if after else normalised(relu(h)))
+
+    return function
+
+
+def adapter(W, rank, *, name="2", scale=1.0):
+    A, B = RNG.normal(size=(rank, W.shape[1])), RNG.normal(size=(W.shape[0], rank)) / 4
+    arrays = {
+        f"{name}.base_layer.weight": W,
+        f"{name}.lora_A.default.weight": A,
+        f"{name}.lora_B.default.weight": B,
+    }
+    return arrays, W + scale * B @ A
+
+
+LORA, LORA_W = adapter(BARE[1][0], 8)
+LORAS = [adapter(W, 4, name=str(2 * i), scale=2.0) for i, (W, _) in enumerate(BARE_SQUARE)]
+LORA_BIASED, LORA_BIASED_W = adapter(PLAIN[1][0], 4)
+B16 = RNG.normal(size=(16, 8)) / 3
+PROJECTED = layers_of(16, 16, 16, 3, bias=False)
+ORTHOGONAL = np.linalg.qr(RNG.normal(size=(16, 16)))[0]
+G = RNG.uniform(0.5, 2, (16, 1))
+V = RNG.normal(size=(16, 16))
+WN = G * V / np.linalg.norm(V, axis=1, keepdims=True)
+U, S, VT = np.linalg.svd(PLAIN[1][0])
+SN = PLAIN[1][0] / S[0]
+MEAN, STD = RNG.normal(size=8), RNG.uniform(0.5, 2, 8)
+
+
+def second(W, b=PLAIN[1][1]):
+    return [PLAIN[0], (W, b), *PLAIN[2:]]
+
+
+def replaced(**arrays):
+    """Return the state of PLAIN with other arrays in place of the second weight matrix."""
+    found = {}
+    for name, a in state(PLAIN, *TORCH).items():
+        found |= (
+            {f"2.{key.replace('__', '.')}": value for key, value in arrays.items()} if name == "2.weight" else {name: a}
+        )
+    return found
+
+
+def schemes(layers, tag):
+    """Return rows for the usual names of four layers in the order in which they are called."""
+    named = {
+        "input": ("input_layer", "hidden_layers.0", "hidden_layers.1", "output_layer"),
+        "ordinals": ("first", "second", "third", "fourth"),
+        "autoencoder": ("encoder.0", "encoder.2", "decoder.0", "decoder.2"),
+        "trunk": ("trunk.0", "trunk.2", "trunk.4", "action_net"),
+        "stem": ("stem", "blocks.0", "blocks.1", "head"),
+        "letters": ("l_in", "l1", "l2", "l_out"),
+        "proj": ("proj_in", "ff.0", "ff.1", "proj_out"),
+        "up": ("up_proj", "mid_proj.0", "mid_proj.1", "down_proj"),
+        "features": ("features.0", "features.2", "features.4", "classifier"),
+        "linear": ("linear_in", "linear_hidden.0", "linear_hidden.1", "linear_out"),
+        "fc": ("fc1", "fc2", "fc3", "fc4"),
+        "backbone": ("backbone.0", "backbone.2", "backbone.4", "head"),
+        "lin": ("lin_in", "lin_mid.0", "lin_mid.1", "lin_out"),
+        "hidden": ("hidden.0", "hidden.1", "hidden.2", "output"),
+        "embed": ("embed", "mlp.0", "mlp.1", "out"),
+    }
+    for name, names in named.items():
+        yield row(f"25 {name} {tag}", OrderedDict(state(layers, *names)), layers)
+
+
+class Opaque:
+    """What a checkpoint holds beside numbers."""
+
+
+SGD = {"state": {0: {"exp_avg": np.ones((16, 8)), "step": 3}}, "param_groups": [{"lr": 0.1, "params": [0, 1]}]}
+STATE = state(PLAIN, *TORCH)
+PPO = {
+    **state(PLAIN[:2], "mlp_extractor.policy_net.0", "mlp_extractor.policy_net.2"),
+    **state(layers_of(8, 16, 16), "mlp_extractor.value_net.0", "mlp_extractor.value_net.2"),
+    **state(PLAIN[3:], "action_net"),
+    **state(layers_of(16, 1), "value_net"),
+}
+ACTOR = [PLAIN[0], PLAIN[1], PLAIN[3]]
+ACTOR_STATE = state(ACTOR, "mlp_extractor.policy_net.0", "mlp_extractor.policy_net.2", "action_net")
+HEADS = {
+    **state(PLAIN[:2], "latent_pi.0", "latent_pi.2"),
+    **state(PLAIN[3:], "mu"),
+    **state(layers_of(16, 3), "log_std"),
+}
+DQN = {**state(PLAIN, *(f"q_net.{n}" for n in TORCH)), **state(PLAIN, *(f"q_net_target.{n}" for n in TORCH))}
+
+TORCH_ROWS = [
+    row("1", STATE, PLAIN),
+    row("2", {f"module.{k}": v for k, v in STATE.items()}, PLAIN),
+    row("3", {f"_orig_mod.{k}": v for k, v in STATE.items()}, PLAIN),
+    row("4", {f"_orig_mod.module.{k}": v for k, v in STATE.items()}, PLAIN),
+    row("5", sequential(*(p for W, b in PLAIN[:3] for p in (linear(W, b), part("ReLU"))), linear(*PLAIN[3])), PLAIN),
+    row("6 pairs", ((k, Tensor(v)) for k, v in list(STATE.items())), PLAIN),
+    row("6 list", [Tensor(v) for v in STATE.values()], PLAIN),
+    row("7", OrderedDict((f"{n}.{k}", a[0]) for n, pair in zip(TORCH, HALVES, strict=True)
+                         for k, a in zip(("weight", "bias"), pair, strict=True)), [(W[1], b[1]) for W, b in HALVES]),
+    row("9", {k: v.astype(np.float16) for k, v in STATE.items()},
+        [(W.astype(np.float16), b.astype(np.float16)) for W, b in PLAIN]),
+    row("10", {"model": STATE, "optimizer": SGD, "epoch": 3, "loss": 0.1}, PLAIN),
+    row("11", {"state_dict": {f"net.{k}": v for k, v in STATE.items()}, "optimizer_states": [SGD], "epoch": 2,
+               "global_step": np.int64(9), "hyper_parameters": {"lr": 0.1, "widths": [16, 16]}, "callbacks": {},
+               "pytorch-lightning_version": "2.5", "loops": {"n": np.ones((2, 2))}}, PLAIN),
+    row("12", {"state_dict": STATE}, PLAIN),
+    row("13", replaced(parametrizations__weight__original0=G, parametrizations__weight__original1=V), second(WN)),
+    row("14", replaced(weight_g=G, weight_v=V), second(WN)),
+    row("14 one norm", replaced(weight_g=np.float64(2.0), weight_v=V), second(2 * V / np.linalg.norm(V))),
+    row("15 new", replaced(parametrizations__weight__original=PLAIN[1][0], parametrizations__weight__0___u=U[:, 0],
+                           parametrizations__weight__0___v=VT[0]), second(SN)),
+    row("15 old", replaced(weight_orig=PLAIN[1][0], weight_u=U[:, 0], weight_v=VT[0]), second(SN)),
+    row("16", {"0.weight": BARE[0][0], "2.parametrizations.weight.original": ORTHOGONAL,
+               "2.parametrizations.weight.0.base": np.eye(16), "4.weight": BARE[2][0]},
+        [BARE[0], (ORTHOGONAL, None), BARE[2]], *["a part of a parametrised weight.*remove_parametrizations"] * 2),
+    row("17", {"0.weight": PLAIN[0][0], "0.bias": PLAIN[0][1], **LORA_BIASED, "2.base_layer.bias": PLAIN[1][1],
+               **state(PLAIN[2:], "4", "6")}, second(LORA_BIASED_W), "'2.lora_A.default.weight' is a low-rank adapter"),
+    row("18", {f"base_model.model.{k}": a for k, a in ({"0.weight": BARE[0][0]} | LORA | {"4.weight": BARE[2][0]}).items()},
+        [BARE[0], (LORA_W, None), BARE[2]], "low-rank adapter, and its factor alpha/r is not among the arrays"),
+    row("19", {k: a for arrays, _ in LORAS for k, a in arrays.items()}, [(W, None) for _, W in LORAS],
+        "is a low-rank adapter.*merge_and_unload"),
+    row("18 unused", {"0.weight": BARE[0][0]} | LORA | {"2.lora_B.default.weight": np.zeros((16, 8)),
+                                                       "4.weight": BARE[2][0]}, BARE),
+    row("20", {"B": RNG.normal(size=(4, 8)), **STATE}, PLAIN, "'B' is a matrix beside layers that are called otherwise"),
+    row("21", {"B": B16, **state(PROJECTED, "0", "2", "4")}, [(PROJECTED[0][0] @ B16, None), *PROJECTED[1:]],
+        "'B' is a matrix beside layers that are called otherwise, like a fixed projection"),
+    row("22", {"mean": MEAN, "std": STD, **STATE}, [(PLAIN[0][0] / STD, PLAIN[0][1] - PLAIN[0][0] @ (MEAN / STD)), *PLAIN[1:]],
+        "'mean', 'std': these are vectors without a matrix"),
+    row("22 unused", {"mean": MEAN, "std": STD, **STATE}, PLAIN, "'mean', 'std': these are vectors without a matrix"),
+    row("23", state(PLAIN, "input_layer", "hidden_layers.0", "hidden_layers.1", "output_layer"), PLAIN),
+    row("24", state(SQUARE, "input_layer", "hidden_layers.0", "hidden_layers.1", "output_layer"), SQUARE),
+    *schemes(PLAIN, ""),
+    *schemes(SQUARE, "square"),
+    row("26", state(AUTOENCODER, "encoder.0", "encoder.2", "decoder.0", "decoder.2"), AUTOENCODER),
+    row("28", state([PLAIN[0], SQUARE[1], PLAIN[3]], "fc1", "fc2", "fc3"), FC2, "wrong"),
+    row("29 tanh", STATE, PLAIN, "wrong", f"{DIFFERS}.*tanh in place of ReLU", function=mlp(PLAIN, np.tanh)),
+    row("29 sine", STATE, PLAIN, "wrong", f"{DIFFERS}.*sine in place of ReLU", function=mlp(PLAIN, np.sin)),
+    row("30 softmax", STATE, PLAIN, "wrong", True,
+        function=lambda X: np.exp(mlp(PLAIN)(X)) / np.exp(mlp(PLAIN)(X)).sum(1, keepdims=True)),
+    row("30 norm", STATE, PLAIN, "wrong", DIFFERS,
+        function=lambda X: mlp(PLAIN[1:])(relu((lambda z: (z - z.mean(1, keepdims=True)) / z.std(1, keepdims=True))(
+            X @ PLAIN[0][0].T + PLAIN[0][1])))),
+    row("30 module", sequential(linear(*PLAIN[0]), part("LayerNorm"), part("ReLU"), linear(*ACTOR[2])),
+        [PLAIN[0], ACTOR[2]], "'1' is of the kind LayerNorm", DIFFERS, function=lambda X: mlp([PLAIN[0], ACTOR[2]])(X) ** 2),
+    row("31", STATE, PLAIN, "wrong", True, function=mlp(PLAIN, leaky(0.1))),
+    row("31 given", STATE, PLAIN, True, True, function=mlp(PLAIN, leaky(0.15)), negative_slope=0.15),
+    row("31 module", sequential(*(p for W, b in PLAIN[:3] for p in (linear(W, b), part("LeakyReLU", negative_slope=0.2))),
+                                linear(*PLAIN[3])), PLAIN, function=mlp(PLAIN, leaky(0.2))),
+    row("32", state(PLAIN[:1], "0") | {f"1.{k}": a for k, a in NORM.items()} | state(PLAIN[1:], "3", "5", "7"), PLAIN,
+        function=with_norm(PLAIN, True)),
+    row("32 behind", state(PLAIN[:1], "0") | {f"2.{k}": a for k, a in NORM.items()} | state(PLAIN[1:], "3", "5", "7"),
+        PLAIN, function=with_norm(PLAIN, False)),
+    row("32 named", state(PLAIN[:1], "fc1") | {f"bn1.{k}": a for k, a in NORM.items()} | state(PLAIN[1:], "fc2", "fc3", "fc4"),
+        PLAIN, OPEN, function=with_norm(PLAIN, False)),
+    row("32 layer norm", {**STATE, "1.weight": np.ones(16), "1.bias": np.ones(16)}, PLAIN,
+        "'1.weight' has shape .16,., like a part of a normalisation layer", True),
+    row("33", sequential(linear(*PLAIN[0]), part("ReLU"), part("Dropout", p=0.5), linear(*ACTOR[1]), part("ReLU"),
+                         linear(*ACTOR[2])), ACTOR),
+    row("34", state(PLAIN[:1], "0") | {"1.weight": np.array([0.25])} | state(PLAIN[1:], "2", "4", "6"), PLAIN,
+        function=mlp(PLAIN, leaky(0.25))),
+    row("36", {"0.weight": np.ones((4, 1, 3, 3)), **state(PLAIN[1:], "2", "4", "6")}, PLAIN, *["'0.weight'.*a convolution"] * 2),
+    row("36 points", {k: a[:, :, None] if a.ndim == 2 else a for k, a in STATE.items()}, PLAIN),
+    row("37", state(BARE_SQUARE, "0", "2", "4"), BARE_SQUARE, "wrong", f"{DIFFERS}.*skip connections around square layers",
+        function=lambda X: mlp(BARE_SQUARE[2:])(
+            (lambda h: h + relu(h @ BARE_SQUARE[1][0].T))(X + relu(X @ BARE_SQUARE[0][0].T)))),
+    row("39", {**state(PLAIN[:2], "pts.0", "pts.1"), **state(layers_of(24, 16), "pts.2"), **state(PLAIN[3:], "rgb")}, PLAIN,
+        *["'pts.2.weight' of shape .16, 24. cannot follow 'pts.1.weight' of shape .16, 16."] * 2),
+    row("40", {"params": np.ones(321)}, PLAIN, *["no weight matrix among the arrays .'params'."] * 2),
+    row("41", PPO | {"log_std": np.zeros(3)}, ACTOR, "parts: 'mlp_extractor.policy_net' .2 layers., "
+        "'mlp_extractor.value_net' .2 layers., 'action_net'.*layers=", "parts: 'mlp_extractor.policy_net'"),
+    row("41 named", PPO | {"log_std": np.zeros(3)}, ACTOR, layers=["mlp_extractor.policy_net", "action_net"]),
+    row("42", ACTOR_STATE, ACTOR),
+    row("42 with log_std", {"log_std": np.zeros(3), **ACTOR_STATE}, ACTOR),
+    row("43", state(PLAIN, *(f"q_net.{n}" for n in TORCH)), PLAIN),
+    row("44", HEADS, ACTOR, *["'log_std.weight' of shape .3, 16. cannot follow 'mu.weight'"] * 2),
+    row("44 named", HEADS, ACTOR, layers=["latent_pi", "mu"]),
+    row("44 copy", DQN, PLAIN, "several networks: 'q_net' .4 layers., 'q_net_target' .4 layers..*layers=.'q_net'."),
+    row("44 chosen", DQN, PLAIN, layers=["q_net"]),
+    row("45 policy", SimpleNamespace(policy=SimpleNamespace(state_dict=lambda: ACTOR_STATE)), ACTOR),
+]  # fmt: skip
+
+
+# JAX, Keras, scikit-learn and others.
+
+
+@jax.tree_util.register_dataclass
+@dataclass
+class Linear:
+    """A layer as Equinox has it."""
+
+    weight: Any
+    bias: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass
+class MLP:
+    """As equinox.nn.MLP."""
+
+    layers: Any
+    activation: Any
+    final_activation: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass
+class Lambda:
+    fn: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass
+class Dropout:
+    p: Any
+    inference: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass
+class Sequential:
+    layers: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass
+class Module:
+    """A module of one's own, whose fields are in the order of its layers and not of letters."""
+
+    up: Any
+    mid: Any
+    down: Any
+
+
+def identity(z):
+    return z
+
+
+def slope(s):
+    return lambda z: jax.nn.leaky_relu(z, s)
+
+
+EQX = [Linear(jnp.asarray(W), jnp.asarray(b)) for W, b in PLAIN]
+EQX_SQUARE = [Linear(jnp.asarray(W), jnp.asarray(b)) for W, b in SQUARE]
+RELU = Lambda(jax.nn.relu)
+STACK = Linear(jnp.stack([W for W, _ in SQUARE]), jnp.stack([b for _, b in SQUARE]))
+FLAX = {n: {"bias": b, "kernel": W.T} for n, (W, b) in zip(DENSE, PLAIN, strict=True)}
+MANY = layers_of(8, *[16] * 11, 3)
+ScaleByAdam = namedtuple("ScaleByAdam", ["count", "mu", "nu"])  # noqa: PYI024
+ADAM = (ScaleByAdam(jnp.zeros(()), FLAX, FLAX), namedtuple("Empty", [])())  # noqa: PYI024
+FLAX_NORM = {"mean": NORM["running_mean"], "var": NORM["running_var"]}
+HAIKU = [f"mlp/~/linear_{i}" for i in range(12)]
+WIDE = layers_of(*[6] * 13)
+PAIRS = [(W.T, b) for W, b in SQUARE]
+FLAT = [a for W, b in SQUARE for a in (W.T, b)]
+
+
+def in_state(a):
+    """Return a variable as it lies in a state of Flax's nnx."""
+    return {"value": a}
+
+
+NNX = {
+    "a": {"bias": in_state(SQUARE[1][1]), "kernel": in_state(SQUARE[1][0].T)},
+    "b": {"bias": in_state(SQUARE[0][1]), "kernel": in_state(SQUARE[0][0].T)},
+    "c": {"bias": in_state(SQUARE[2][1]), "kernel": in_state(SQUARE[2][0].T)},
+    "d": {"rngs": {"count": in_state(jnp.zeros((), jnp.uint32)), "key": in_state(jax.random.key(0))}},
+}
+
+
+class NnxModule:
+    """A module as nnx has it: attributes in the order in which they were made, private ones, and functions."""
+
+    __module__ = "flax.nnx.module"
+
+    def __init__(self, **attributes):
+        self._pytree__state = "state"
+        vars(self).update(attributes)
+
+
+def nnx_linear(W, b):
+    return NnxModule(kernel=W.T, bias=b, in_features=1, dtype=None, kernel_init=np.ones, dot_general=np.dot)
+
+
+NNX_MODULE = NnxModule(**{n: nnx_linear(*layer) for n, layer in zip("badc", SQUARE, strict=True)}, act=jax.nn.relu)
+NORM_KERAS = [("gamma", NORM["weight"]), ("beta", NORM["bias"]), ("moving_mean", NORM["running_mean"]),
+              ("moving_variance", NORM["running_var"])]  # fmt: skip
+KERAS = [
+    dense(f"dense{'_' * bool(i)}{i or ''}", W, b, "linear" if i == 3 else "relu") for i, (W, b) in enumerate(SQUARE)
+]
+BATCH = keras_layer("BatchNormalization", "batch_normalization", NORM_KERAS, epsilon=1e-5)
+NORMALIZATION = keras_layer(
+    "Normalization", "normalization", [("mean", MEAN), ("variance", STD**2), ("count", np.int64(9))]
+)
+GEMM = {
+    f"layers.{n}.{k}": a for n in TORCH for k, a in (("weight", STATE[f"{n}.weight"]), ("bias", STATE[f"{n}.bias"]))
+}
+ANN = layers_of(8, 16, 16, 3)
+PUBLISHED = {
+    "w_array_0": ANN[0][0], "b_array_0": ANN[0][1], "w_array_1": ANN[1][0], "b_array_1": ANN[1][1],
+    "w_array_2": ANN[2][0], "b_array_2": ANN[2][1], "batch_size": np.int64(64), "num_features": np.int64(8),
+    "xmin": RNG.normal(size=8), "xmax": 2 + RNG.normal(size=8) ** 2, "names": np.array(["a", "b"]),
+}  # fmt: skip
+KONVERTER = np.empty((4, 2), object)
+for i, (W, b) in enumerate(PLAIN):
+    KONVERTER[i, 0], KONVERTER[i, 1] = W.T, b
+
+OTHER_ROWS = [
+    row("46", MLP(EQX, jax.nn.relu, identity), PLAIN),
+    row("46 sequential", Sequential([EQX[0], RELU, EQX[1], RELU, EQX[2], RELU, EQX[3]]), PLAIN),
+    row("47", MLP([*EQX[:3], Linear(EQX[3].weight, None)], jax.nn.relu, identity), [*PLAIN[:3], (PLAIN[3][0], None)]),
+    row("48", MLP(EQX, slope(0.1), identity), PLAIN, function=mlp(PLAIN, leaky(0.1))),
+    row("48 given", MLP(EQX, slope(0.1), identity), PLAIN, function=mlp(PLAIN, leaky(0.1)), negative_slope=0.1),
+    row("48 linear", MLP(EQX, identity, identity), PLAIN, function=mlp(PLAIN, identity)),
+    row("48 contradicted", MLP(EQX, slope(0.1), identity), PLAIN, *["negative_slope is 0.3, but the model's"] * 2,
+        negative_slope=0.3),
+    row("49", Sequential([EQX[0], RELU, Dropout(0.5, True), EQX[1], RELU, EQX[2], RELU, EQX[3]]), PLAIN),
+    row("50 scan", Module(EQX[0], STACK, EQX[3]), [PLAIN[0], *SQUARE, PLAIN[3]]),
+    row("50 ensemble", MLP([STACK, STACK], jax.nn.relu, identity), SQUARE, *["This is an ensemble of 4 networks"] * 2),
+    row("51 missing", Sequential([EQX[0], RELU, EQX[1], EQX[2], RELU, EQX[3]]), PLAIN,
+        "no activation between 'layers/2/weight' and 'layers/3/weight'", f"{DIFFERS}.*no activation between",
+        function=lambda X: mlp([(np.eye(16), None), *PLAIN[3:]])(
+            mlp([PLAIN[0], (PLAIN[2][0] @ PLAIN[1][0], PLAIN[2][0] @ PLAIN[1][1] + PLAIN[2][1])])(X))),
+    row("51 last", Sequential([EQX[0], RELU, EQX[1], RELU, EQX[2], RELU, EQX[3], RELU]), PLAIN,
+        "an activation after the last layer 'layers/6/weight'", True, function=lambda X: relu(mlp(PLAIN)(X))),
+    row("52 state", SimpleNamespace(params=FLAX, step=3, opt_state=ADAM, tx=None, apply_fn=len), PLAIN),
+    row("52 pair", ({"params": FLAX}, ADAM), PLAIN),
+    row("53", {"params": {f"Dense_{i}": {"kernel": W.T, "bias": b} for i, (W, b) in enumerate(MANY)}}, MANY),
+    row("53 sorted", jax.tree.map(jnp.asarray, {"params": {f"Dense_{i}": {"kernel": W.T, "bias": b}
+                                                          for i, (W, b) in enumerate(MANY)}}), MANY),
+    row("54", {n: {"kernel": W.T, "bias": b} for n, (W, b) in zip(("enc", "mid", "body", "dec"), PLAIN, strict=True)},
+        PLAIN, OPEN),
+    row("54 square", {n: {"kernel": W.T, "bias": b} for n, (W, b) in zip(("up", "mid", "down", "z"), SQUARE, strict=True)},
+        SQUARE, OPEN),
+    row("54 sorted", jax.tree.map(jnp.asarray, {n: {"kernel": W.T, "bias": b} for n, (W, b) in
+                                                zip(("enc", "mid", "body", "dec"), SQUARE, strict=True)}), SQUARE, OPEN),
+    row("55 state", NNX, SQUARE[:3], OPEN),
+    row("55 module", NNX_MODULE, SQUARE, OPEN),
+    row("56", NnxModule(layers=[nnx_linear(*PLAIN[0]), jax.nn.gelu, nnx_linear(*ACTOR[2])]), ACTOR,
+        *["'layers/1' is neither an array nor ReLU"] * 2),
+    row("56 attribute", NnxModule(a=nnx_linear(*PLAIN[0]), b=nnx_linear(*ACTOR[2]), act=jnp.tanh), ACTOR,
+        *["'act' is neither an array nor ReLU"] * 2),
+    row("57", {n: {"w": W.T, "b": b} for n, (W, b) in zip(HAIKU, MANY, strict=False)}, MANY),
+    row("58", {n: {"w": W.T, "b": b} for n, (W, b) in zip(HAIKU, WIDE, strict=True)}, WIDE),
+    row("59", PAIRS, SQUARE, OPEN),
+    row("59 given", PAIRS, SQUARE, layout="in_out"),
+    row("60", {f"Dense_{3 - i}": {"bias": b, "kernel": W.T} for i, (W, b) in enumerate(PLAIN)}, PLAIN, OPEN),
+    row("61", [a for W, b in MANY for a in (W.T, b)], MANY),
+    row("62", FLAT, SQUARE, OPEN),
+    row("62 file", {f"layers/dense{'_' * bool(i)}{i or ''}/vars/{k}": a for i, (W, b) in enumerate(SQUARE)
+                    for k, a in enumerate((W.T, b))}, SQUARE),
+    row("64", keras(*KERAS), SQUARE),
+    row("64 normalization", keras(NORMALIZATION, *(dense(f"d{i}", W, b, "relu" if i < 3 else "linear")
+                                                   for i, (W, b) in enumerate(PLAIN))),
+        [(PLAIN[0][0] / STD, PLAIN[0][1] - PLAIN[0][0] @ (MEAN / STD)), *PLAIN[1:]]),
+    row("64 batch", keras(dense("d0", *PLAIN[0], "linear"), BATCH, keras_layer("ReLU", "relu", negative_slope=0.0),
+                          *(dense(f"d{i + 1}", W, b, "relu" if i < 2 else "linear") for i, (W, b) in enumerate(PLAIN[1:]))),
+        PLAIN, function=with_norm(PLAIN, True)),
+    row("64 behind", keras(dense("d0", *PLAIN[0]), BATCH, *(dense(f"d{i + 1}", W, b, "relu" if i < 2 else "linear")
+                                                            for i, (W, b) in enumerate(PLAIN[1:]))),
+        PLAIN, function=with_norm(PLAIN, False)),
+    row("64 tanh", keras(dense("d0", *PLAIN[0], "tanh"), dense("d1", *ACTOR[2], "linear")), ACTOR,
+        "the activation of 'd0' is tanh", f"{DIFFERS}.*tanh in place of ReLU", function=mlp([PLAIN[0], ACTOR[2]], np.tanh)),
+    row("65 dict", {"coefs_": [W.T for W, _ in SQUARE], "intercepts_": [b for _, b in SQUARE]}, SQUARE),
+    row("65 numbered", {f"arr_{i}": a for i, a in enumerate(FLAT)}, SQUARE, OPEN),
+    row("66", estimator(SQUARE), SQUARE),
+    row("66 lists", [[W.T for W, _ in PLAIN], [b for _, b in PLAIN]], PLAIN),
+    row("66 tanh", estimator(SQUARE, "tanh"), SQUARE, "its activation is tanh", f"{DIFFERS}.*tanh in place of ReLU",
+        function=mlp(SQUARE, np.tanh)),
+    row("66 linear", estimator(PLAIN, "identity"), PLAIN, function=mlp(PLAIN, identity)),
+    row("66 not fitted", SimpleNamespace(hidden_layer_sizes=(4,), fit=len), PLAIN, *["no weights yet: call its fit"] * 2),
+    row("66 pipeline", SimpleNamespace(steps=[], named_steps={}), PLAIN, *["pass its last step"] * 2),
+    row("66 search", SimpleNamespace(best_estimator_=estimator(SQUARE)), SQUARE),
+    row("67", list(zip([W.T for W, _ in SQUARE], [b for _, b in SQUARE], strict=True)), SQUARE, OPEN),
+    row("71", GEMM, PLAIN),
+    row("73", PUBLISHED, [ANN[0], ANN[1], ANN[2]], "'xmax', 'xmin': these are vectors without a matrix",
+        function=lambda X: mlp(ANN)((X - PUBLISHED["xmin"]) / (PUBLISHED["xmax"] - PUBLISHED["xmin"]))),
+    row("73 unused", PUBLISHED, ANN, "these are vectors without a matrix"),
+    row("73 named", PUBLISHED, ANN, layers=["w_array_0", "w_array_1", "w_array_2"]),
+    row("75", KONVERTER, PLAIN),
+    row("78", Opaque(), PLAIN, *["'Opaque' holds no arrays"] * 2),
+]  # fmt: skip
+
+ROWS = TORCH_ROWS + OTHER_ROWS
+IDS = [r.number for r in ROWS]
+
+
+def is_right(reading, row, X):
+    """Tell whether a network has the model's values, perhaps behind the function that it says comes last."""
+    values, wanted = np.asarray(bn.apply(reading.net, X)), row.function(X)
+    last = next((said for said in reading.said if "after the last layer" in said), "")
+    if "softmax" in last:
+        values = np.exp(values) / np.exp(values).sum(1, keepdims=True)
+    values = relu(values) if "relu" in last else values
+    return values.shape == wanted.shape and np.max(np.abs(values - wanted)) < 1e-5 * np.max(np.abs(wanted))
+
+
+def inputs(row):
+    return np.random.default_rng(0).normal(size=(40, row.d_in))
+
+
+# What is read once, as a generator, has to be made anew.
+def fresh(row):
+    return ((k, Tensor(v)) for k, v in STATE.items()) if row.number == "6 pairs" else row.params
+
+
+@pytest.mark.parametrize("row", ROWS, ids=IDS)
+def test_by_names_alone_it_is_read_right_or_announced_or_refused(row):
+    X = inputs(row)
+    if row.names not in (True, OPEN, "wrong"):
+        with pytest.raises(ValueError, match=row.names) as error:
+            read(fresh(row), d_in=row.d_in, **row.options)
+        assert re.fullmatch(r"[^\n]*\.", str(error.value))
+        return
+    reading = read(fresh(row), d_in=row.d_in, **row.options)
+    assert bool(reading.open) == (row.names == OPEN)
+    if row.names is True and row.outputs is True:
+        assert is_right(reading, row, X)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=IDS)
+def test_with_outputs_it_is_read_right_or_refused(row):
+    X = inputs(row)
+    if row.outputs is not True:
+        with pytest.raises(ValueError, match=row.outputs) as error:
+            read(fresh(row), X, row.function(X), **row.options)
+        assert re.fullmatch(r"[^\n]*\.", str(error.value))
+        return
+    reading = read(fresh(row), X, row.function(X), **row.options)
+    assert reading.difference < 1e-3
+    assert not reading.open
+    assert is_right(reading, row, X)
+
+
+def test_what_is_wrong_by_names_is_what_no_array_shows():
+    """The rows that names alone get wrong without a word: functions in the code of a model, and layers used again."""
+    wrong = [r.number for r in ROWS if r.names == "wrong"]
+    assert wrong == ["28", "29 tanh", "29 sine", "30 softmax", "30 norm", "31", "37"]
+    for r in (r for r in ROWS if r.names == "wrong"):
+        reading = read(r.params, d_in=r.d_in)
+        assert not is_right(reading, r, inputs(r))
+        assert "Not compared" in str(reading)
