@@ -26,7 +26,7 @@ SEEDS = st.integers(0, 2**16)
 def chapter_functions(*names):
     """Return functions of the chapter, read from its source and defined apart from everything else in it."""
     code = re.findall(r"^```\{code-cell\}.*?\n(.*?)^```", CHAPTER.read_text(encoding="utf-8"), re.M | re.S)
-    cells = (re.sub(r"\A(---\n.*?---\n|(:.*\n)+)", "", cell, flags=re.S) for cell in code)
+    cells = (re.sub(r"\A(---\n.*?---\n|(:[^\n]*\n)+)", "", cell, flags=re.S) for cell in code)
     trees = [ast.parse(cell) for cell in cells if "%pip" not in cell]
     found = [node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in names]
     space = {"bn": bn, "jax": jax, "jnp": jnp, "np": np, "ravel_pytree": ravel_pytree, "descend": descend}
