@@ -89,7 +89,7 @@ def sequential(*parts):
 def batch_norm(rng, n, **attributes):
     """Return names and arrays of a batch normalisation of PyTorch, and its function in evaluation mode."""
     gamma, beta, mean = rng.normal(size=(3, n))
-    variance = rng.uniform(0.5, 2, n)
+    variance = rng.uniform(0.005, 0.5, n)
     state = {"weight": gamma, "bias": beta, "running_mean": mean, "running_var": variance}
     state["num_batches_tracked"] = np.int64(7)
     return state, lambda z: gamma * (z - mean) / np.sqrt(variance + 1e-5) + beta

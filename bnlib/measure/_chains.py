@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise, permutations, product
+from itertools import combinations, islice, pairwise, permutations, product
 
 Shape = tuple[int, int]
+MOST_EXCHANGES = 2000
+MOST_MOVED = 40  # layers of one shape of which single ones are tried in other places
 MOST_STEPS = 20_000  # of one search; with a few widths a search ends after as many steps as there are layers
 
 
@@ -41,46 +43,59 @@ def _paths(shapes: Sequence[Shape], d_in: int | None, d_out: int | None) -> Iter
         return
     starts = [w for w, n in ends.items() if n > 0] or list(dict.fromkeys(s[1] for s in shapes))
     stop = next((w for w, n in ends.items() if n < 0), None)
+    places: dict[Shape, list[int]] = {}
+    for number, shape in enumerate(shapes):
+        places.setdefault(shape, []).append(number)
     steps = 0
     for start in starts:
         if d_in not in (None, start) or d_out not in (None, start if stop is None else stop):
             continue
         order: list[int] = []
-        options = [_next(shapes, order, start)]
-        while options and steps < MOST_STEPS:
+        used = dict.fromkeys(places, 0)
+        options = [_next(places, used, start)]
+        while options and steps < MOST_STEPS + len(shapes):
             steps += 1
-            if (i := next(options[-1], None)) is None:
+            i = next(options[-1], -1)
+            if i < 0:
                 options.pop()
                 if order:
-                    order.pop()
+                    used[shapes[order.pop()]] -= 1
                 continue
             order.append(i)
+            used[shapes[i]] += 1
             if len(order) == len(shapes):
                 yield tuple(order)
-                order.pop()
-            else:
-                options.append(_next(shapes, order, shapes[i][0]))
+            options.append(_next(places, used, shapes[i][0]))
 
 
-def _next(shapes: Sequence[Shape], order: Sequence[int], width: int) -> Iterator[int]:
+def _next(places: dict[Shape, list[int]], used: dict[Shape, int], width: int) -> Iterator[int]:
     """Return the layers that can come next, of each shape the first one left."""
-    used = set(order)
-    first: dict[Shape, int] = {}
-    for i, shape in enumerate(shapes):
-        if i not in used and shape[1] == width:
-            first.setdefault(shape, i)
-    return iter(list(first.values()))
+    return iter(sorted(of[used[s]] for s, of in places.items() if s[1] == width and used[s] < len(of)))
 
 
 def exchanged(order: Sequence[int], shapes: Sequence[Shape], most: int) -> Iterator[tuple[int, ...]]:
-    """Yield at most so many orders that differ from one by permutations among layers of equal shape."""
+    """Yield at most so many orders that differ by permutations among layers of one shape, near ones first."""
     places: dict[Shape, list[int]] = {}
     for place, i in enumerate(order):
         places.setdefault(shapes[i], []).append(place)
     groups = list(places.values())
-    for picks in islice(product(*(permutations(group) for group in groups)), most):
+    for picks in islice(product(*(list(islice(_arranged(group), most)) for group in groups)), most):
         new = list(order)
         for group, pick in zip(groups, picks, strict=True):
             for place, taken in zip(group, pick, strict=True):
                 new[place] = order[taken]
         yield tuple(new)
+
+
+def _arranged(group: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Yield all arrangements: as it is, in reverse, with two exchanged, with one moved, then all others."""
+    n = len(group)
+    near = [tuple(group), tuple(group[::-1])]
+    for i, j in islice(combinations(range(n), 2), MOST_EXCHANGES):
+        near.append((*group[:i], group[j], *group[i + 1 : j], group[i], *group[j + 1 :]))
+    for i, j in permutations(range(n), 2) if n <= MOST_MOVED else ():
+        rest = [*group[:i], *group[i + 1 :]]
+        near.append((*rest[:j], group[i], *rest[j:]))
+    first = dict.fromkeys(near)
+    yield from first
+    yield from (other for other in permutations(group) if other not in first)

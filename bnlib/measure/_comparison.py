@@ -14,7 +14,7 @@ TOLERANCE, COARSE = 1e-3, 3e-2
 SURE = 1e-5  # nearer than this nothing else is looked for
 ROWS = 32  # inputs of the search; the reading that is found is compared on all
 SLOPES = (0.0, 0.01, 0.1, 0.2, 0.3, 0.05, 0.25, 0.02, 0.5, 1.0)  # on negative numbers, the usual ones first
-MOST_TRIALS = 20_000
+MOST_TRIALS, MOST_WORK = 20_000, 1e11  # networks of a search, and multiplications
 
 FINALS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "": lambda z: z,
@@ -123,10 +123,11 @@ def difference(values: np.ndarray, Y: np.ndarray, spread: float) -> float:
 def nearest(candidates: Iterable[tuple[Layers, Any]], slopes: Sequence[float], given: Truth) -> Trial | None:
     """Return the reading whose values are nearest to the outputs, on a few inputs; None where there is no candidate.
 
-    The search is bounded by ``MOST_TRIALS`` networks and ends at the first one that agrees beyond doubt.
+    The search is bounded by ``MOST_TRIALS`` and ``MOST_WORK``, a few seconds, and ends at the first one that agrees
+    beyond doubt.
     """
     X, Y = given.few
-    best, trials = None, 0
+    best, trials, work = None, 0, 0
     for layers, what in candidates:
         if layers[0][0].shape[1] != X.shape[1] or layers[-1][0].shape[0] != Y.shape[1]:
             continue
@@ -139,9 +140,10 @@ def nearest(candidates: Iterable[tuple[Layers, Any]], slopes: Sequence[float], g
                     if best is None or off < best.difference:
                         best = Trial(layers, slope, final, off, what)
             trials += 1
+            work += len(X) * sum(W.size for W, _ in wide)
             if best is not None and best.difference < SURE:
                 return best
-        if trials >= MOST_TRIALS:
+        if trials >= MOST_TRIALS or work >= MOST_WORK:
             break
     return best
 

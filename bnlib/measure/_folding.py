@@ -203,7 +203,12 @@ def normalisation(module: Mapping[str, Named], epsilon: float | None) -> Affine 
     return Affine(stem(name) or name, scale, shift - m * scale)
 
 
+def is_factor(name: str, a: np.ndarray) -> bool:
+    """Say whether a vector is called like a part of a normalisation, and so is no bias."""
+    return a.ndim == 1 and bool(re.fullmatch("weight|scale|gamma|running_.*", last(name)))
+
+
 def refuse_normalisation(name: str, a: np.ndarray) -> None:
     """Refuse a vector by its name where it can only be a part of a normalisation of each input by itself."""
-    if a.ndim == 0 or (a.ndim == 1 and re.fullmatch("weight|scale|gamma|running_.*", last(name))):
+    if a.ndim == 0 or is_factor(name, a):
         raise ValueError(f"'{name}' has shape {a.shape}, like a part of a normalisation layer; {PLAIN}.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from ._arrays import PLAIN, Named, last, stem
-from ._folding import Affine, Piece, by_module, merged, normalisation, refuse_normalisation
+from ._folding import Affine, Piece, by_module, is_factor, merged, normalisation, refuse_normalisation
 from ._objects import Hints
 
 WEIGHT = ("weight", "kernel")
@@ -115,15 +115,16 @@ def _paired(arrays: list[Named]) -> tuple[list[Piece], list[Named]]:
     vectors = [(name, a) for name, a in arrays if a.ndim < 2]
     if not weights:
         raise ValueError(f"There is no weight matrix among the arrays {[name for name, _ in arrays]}; {PLAIN}.")
+    biases = [(name, b) for name, b in vectors if b.ndim == 1 and not is_factor(name, b)]
     for key in (stem, _numbers, _last_number):
-        beside = {key(name): [(n, b) for n, b in vectors if b.ndim == 1 and key(n) == key(name)] for name, _ in weights}
+        beside = {key(name): [(n, b) for n, b in biases if key(n) == key(name)] for name, _ in weights}
         if len(beside) < len(weights) or any(len(near) > 1 for near in beside.values()):
             continue  # several matrices, or several vectors, of one key
         if any(beside.values()) or not vectors:
             used = {name for near in beside.values() for name, _ in near}
             layers = [Piece(name, W, next((b for _, b in beside[key(name)]), None)) for name, W in weights]
             return layers, [(name, a) for name, a in vectors if name not in used]
-    if len(vectors) == len(weights) and len({stem(name) for name, _ in arrays}) == 1:
+    if len(vectors) == len(biases) == len(weights) and len({stem(name) for name, _ in arrays}) == 1:
         return [Piece(name, W, b) for (name, W), (_, b) in zip(weights, vectors, strict=True)], []
     return [Piece(name, W) for name, W in weights], vectors
 

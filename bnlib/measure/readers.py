@@ -15,7 +15,7 @@ from ._arrays import PLAIN, array_of, arrays_of, stem
 from ._comparison import SLOPES, Layers, Trial, Truth, confirmed, explained, nearest, truth
 from ._folding import Piece
 from ._objects import Hints, opened
-from ._variants import Variant, dtype_of, plain_variant, selected, variants
+from ._variants import Variant, convention, dtype_of, plain_variant, selected, variants
 from ._ways import Way, open_layout, open_order, permuted, refuse_chain, repeated, ways
 
 Layout = Literal["out_in", "in_out"]
@@ -246,7 +246,8 @@ def _by_names(
     fixed = wanted is not None
     way = next(ways(pieces, hints, d_in, fixed=fixed), None)
     # Without d_in only as the names say: then the sentence about a wrong width of the inputs names the right one.
-    way = way or next(ways(pieces, hints, None, fixed=True), None)
+    usual = bool(convention(pieces, hints))
+    way = way or next((other for other in ways(pieces, hints, None, fixed=True) if other[0] == usual), None)
     if way is None:
         refuse_chain(pieces, hints)
         raise AssertionError

@@ -6,15 +6,19 @@ import os
 import pickle
 import re
 import struct
+import sys
 import tracemalloc
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -23,7 +27,7 @@ from hypothesis import strategies as st
 
 import bnlib as bn
 from bnlib import claims, from_arrays, load_network
-from bnlib.measure.files import load_arrays
+from bnlib.measure.files import DTYPES, load_arrays, load_points
 from bnlib.training import checkpoints
 from strategies import FIXED_X, fixed_net, random_layers
 
@@ -122,6 +126,20 @@ def npy(shape, content=b""):
     return file.getvalue() + content
 
 
+def shared_place():
+    """Return a safetensors file whose two tensors are one, so that it holds less than it declares."""
+    entry = {"dtype": "F64", "shape": [2, 2], "data_offsets": [0, 32]}
+    header = json.dumps({"0.weight": entry, "2.weight": entry}).encode()
+    return struct.pack("<Q", len(header)) + header + bytes(32)
+
+
+def archive_of(name):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(name, b"some text")
+    return file.getvalue()
+
+
 TEN_TB = 10**13
 WHOLE = declared([2, 2], 32, bytes(32))
 BAD = {
@@ -135,7 +153,11 @@ BAD = {
     "negative shape": (npz_of(npy((-1, -4), bytes(32))), "Cannot read arrays"),
     "member that is no array": (npz_of(b"0.weight"), "Cannot read arrays"),
     "unusual compression": (npz_of(npy((1,), bytes(8)), compression=zipfile.ZIP_LZMA), "numpy does not write"),
-    "numbers without a NumPy type": (WHOLE.replace(b'"F64"', b'"BF16"').replace(b"[2, 2]", b"[4,4]"), "Cannot read"),
+    "numbers of another length": (WHOLE.replace(b'"F64"', b'"F32"'), "declares 32 bytes, which do not fit its shape"),
+    "numbers of an unknown type": (WHOLE.replace(b'"F64"', b'"F99"'), "of type F99, which NumPy lacks"),
+    "two tensors in one place": (shared_place(), "do not fit its shape or the file"),
+    "an archive of something else": (archive_of("data/words.txt"), "it holds 'data/words.txt'"),
+    "an archive of stable-baselines3": (archive_of("policy.pth"), "pass model.policy.state_dict()"),
     "empty": (b"", "it is empty"),
     "NaN": (declared([1, 1], 8, struct.pack("<d", np.nan)), "W of layer 1 must be finite"),
     "infinity": (declared([1, 1], 8, struct.pack("<d", np.inf)), "W of layer 1 must be finite"),
@@ -159,18 +181,101 @@ def test_bad_files_are_one_sentence_and_take_no_memory(tmp_path, case):
     assert peak < 2**24
 
 
-def test_bfloat16_is_refused_with_what_to_do(tmp_path):
-    header = json.dumps({"0.weight": {"dtype": "BF16", "shape": [2, 2], "data_offsets": [0, 8]}}).encode()
-    (tmp_path / "weights").write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
-    with pytest.raises(ValueError, match="of type 'BF16', which NumPy lacks; store them as float32"):
-        load_network(tmp_path / "weights")
+@pytest.mark.parametrize("dtype", ["bfloat16", "float8_e4m3fn", "float8_e5m2", "float16"])
+def test_short_numbers_are_read_exactly(tmp_path, dtype):
+    W = np.random.default_rng(0).normal(size=(3, 3)).astype(getattr(ml_dtypes, dtype, dtype))
+    name = {"bfloat16": "BF16", "float16": "F16"}.get(dtype) or dtype.upper().removeprefix("FLOAT").removesuffix("FN")
+    name = name if name in DTYPES else f"F{name}"
+    header = json.dumps({"0.weight": {"dtype": name, "shape": [3, 3], "data_offsets": [0, W.nbytes]}}).encode()
+    (tmp_path / "weights").write_bytes(struct.pack("<Q", len(header)) + header + W.tobytes())
+    net = load_network(tmp_path / "weights")
+    assert net.last[0].dtype == np.float32
+    np.testing.assert_array_equal(net.last[0], W.astype(np.float32))
 
 
-def test_without_the_package_the_sentence_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "safetensors", None)
-    (tmp_path / "weights").write_bytes(WHOLE)
-    with pytest.raises(ValueError, match="pip install safetensors"):
-        load_network(tmp_path / "weights")
+def test_a_tensor_stored_once_for_two_names_is_two_layers(tmp_path):
+    """As safetensors.torch.save_model stores a layer that is used twice."""
+    first, shared, end = (np.asarray(W) for W, _ in layers_of(2, 3, 3, 1))
+    arrays = {"0.weight": first, "2.weight": shared, "6.weight": end}
+    also = {"format": "pt", "4.weight": "2.weight", "gone": "nothing"}
+    safetensors.numpy.save_file(arrays, tmp_path / "weights", metadata=also)
+    assert same(load_network(tmp_path / "weights"), [(W, None) for W in (first, shared, shared, end)])
+
+
+def test_safetensors_files_need_no_package(tmp_path, monkeypatch):
+    (tmp_path / "weights").write_bytes(safetensors.numpy.save({"0.weight": np.eye(2)}))
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    np.testing.assert_array_equal(load_network(tmp_path / "weights").last[0], np.eye(2))
+
+
+class Stored(np.ndarray):
+    """A data set of h5py, which says how many bytes the file holds of it."""
+
+    id = SimpleNamespace(get_storage_size=lambda: 10**6)
+
+
+def hdf5(arrays):
+    """Return a stand-in for h5py whose files hold these arrays."""
+
+    class File:
+        def __init__(self, path, mode):
+            self.path = path
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+        def visititems(self, visit):
+            for name, a in arrays.items():
+                visit(name.rpartition("/")[0], SimpleNamespace())  # a group
+                visit(name, np.asarray(a).view(Stored))
+
+    return SimpleNamespace(File=File)
+
+
+KERAS = {f"layers/dense{i}/vars/{k}": a for i, (W, b) in zip(("", "_1", "_2"), layers_of(3, 3, 3, 3), strict=True)
+         for k, a in enumerate((np.asarray(W).T, np.asarray(b)))}  # fmt: skip
+
+
+def test_files_of_keras_are_read_with_h5py(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", hdf5(KERAS | {"optimizer/vars/0": np.ones((9, 9))}))
+    (tmp_path / "net.weights.h5").write_bytes(b"\x89HDF\r\n\x1a\n and more")
+    with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.h5", b"\x89HDF")
+    for name in ("net.weights.h5", "net.keras"):
+        net = load_network(tmp_path / name)
+        assert same(
+            net, [(KERAS[f"layers/dense{i}/vars/0"].T, KERAS[f"layers/dense{i}/vars/1"]) for i in ("", "_1", "_2")]
+        )
+    vast = hdf5(KERAS)
+    monkeypatch.setattr(Stored, "id", SimpleNamespace(get_storage_size=lambda: -1))
+    monkeypatch.setitem(sys.modules, "h5py", vast)
+    with pytest.raises(ValueError, match="declares far more bytes than the file holds"):
+        load_network(tmp_path / "net.weights.h5")
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(ValueError, match="need the package h5py: pip install h5py"):
+        load_network(tmp_path / "net.weights.h5")
+
+
+def test_an_onnx_file_is_refused_with_what_to_do(tmp_path):
+    (tmp_path / "net.onnx").write_bytes(b"\x08\x08\x12\x07pytorch")
+    with pytest.raises(ValueError, match="store its initializers by name, as numpy"):
+        load_network(tmp_path / "net.onnx")
+
+
+def test_points_are_an_array_of_their_name_or_the_only_one(tmp_path):
+    X = np.ones((3, 2))
+    np.save(tmp_path / "x.npy", X)
+    np.savez(tmp_path / "one.npz", X)
+    np.savez(tmp_path / "both.npz", X=X, Y=2 * X)
+    for name in ("x.npy", "one.npz", "both.npz"):
+        np.testing.assert_array_equal(load_points(tmp_path / name, "X"), X)
+    np.testing.assert_array_equal(load_points(tmp_path / "both.npz", "Y"), 2 * X)
+    with pytest.raises(ValueError, match=r"must hold an array named Z, but it holds \['X', 'Y'\]"):
+        load_points(tmp_path / "both.npz", "Z")
 
 
 # Layers, by shape.
@@ -223,7 +328,8 @@ def test_layers_of_equal_shape_keep_the_order_of_their_names():
     first, second, start = (
         np.random.default_rng(i).normal(size=size) for i, size in enumerate([(3, 3), (3, 3), (3, 2)])
     )
-    net = from_arrays({"a.weight": first, "b.weight": second, "z.weight": start}, d_in=2)
+    with pytest.warns(UserWarning, match="the order of the layers 'a', 'b', which is the one that their names suggest"):
+        net = from_arrays({"a.weight": first, "b.weight": second, "z.weight": start}, d_in=2)
     assert same(net, [(W, None) for W in (start, first, second)])
 
 
@@ -279,15 +385,15 @@ def plus(**arrays):
         (plus(**{"3_weight": np.ones(4)}), "'3.weight' has shape (4,), like a part of a normalisation layer"),
         (plus(**{"3_scale": np.ones(4)}), "'3.scale' has shape (4,), like a part of a normalisation layer"),
         (plus(**{"3_running_mean": np.ones(4)}), "'3.running_mean' has shape (4,), like a part of a normalisation"),
-        (plus(**{"3_num_batches_tracked": np.int64(1)}), "'3.num_batches_tracked' has shape ()"),
-        (without("1.bias"), "3 weight matrices but 2 vectors, and '1.weight' has none beside it"),
-        (without("1.weight"), "2 weight matrices but 3 vectors"),
+        (without("1.weight"), "'1.bias': these are vectors without a matrix"),
+        (plus(**{"3_alpha": np.float64(0.5)}), "'3.alpha' has shape ()"),
+        (plus(**{"1_weight": np.ones((4, 6), np.int8)}), "'1.weight' holds integers of 8 bits, as of quantised"),
         (plus(**{"1_weight": np.ones((5, 6))}), "'2.weight' of shape (2, 4) cannot follow '1.weight' of shape (5, 6)"),
         (plus(**{"1_bias": np.ones(5)}), "b of layer 2 must have shape (4,), but its shape is (5,)"),
         ({}, "There is no weight matrix among the arrays []"),
         ({"0.bias": np.ones(2)}, "There is no weight matrix among the arrays ['0.bias']"),
-        ({"0.weight": np.eye(2), "2.bias": np.ones(2)}, "'2.bias' would be the bias of '0.weight'"),
-        ({"0.weight": [["a", "b"]] * 2}, "like a part of a normalisation layer"),
+        ({"0.weight": np.eye(2), "2.bias": np.ones(2)}, "'2.bias': these are vectors without a matrix"),
+        ({"0.weight": [["a", "b"]] * 2}, "There is no weight matrix among the arrays []"),
         ({"0.weight": np.array([["a"]])}, "W of layer 1 must hold numbers"),
         ({"0.weight": np.array([[1j]])}, "W of layer 1 must be real"),
         (len, "'builtin_function_or_method' is neither an array nor ReLU"),
@@ -315,11 +421,14 @@ SHAPES = st.lists(st.integers(0, 3), max_size=3).map(tuple)
 def test_any_shapes_give_a_network_or_one_sentence(shapes, d_in):
     sentence = None
     try:
-        net = from_arrays({name: np.ones(shape) for name, shape in shapes.items()}, d_in=d_in)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a reading of several
+            net = from_arrays({name: np.ones(shape) for name, shape in shapes.items()}, d_in=d_in)
     except ValueError as error:
         sentence = str(error)
     if sentence is None:
-        assert net.depth == sum(len(shape) == 2 for shape in shapes.values())
+        points = ((1, 1, 1),)  # as of a convolution over single points
+        assert net.depth == sum((len(shape) == 2 or shape in points) and 0 not in shape for shape in shapes.values())
     else:
         assert re.fullmatch(r".*\.", sentence)
 

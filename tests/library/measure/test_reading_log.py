@@ -1,26 +1,40 @@
 """Networks as users have them, each under the number of its row in the log of users: read right, announced, or refused.
 
-Each row has the names and shapes that its framework writes, and the function that its model computes. By names alone the
-reading is right (True), right or wrong but announced (OPEN), or refused with the sentence given. With the model's
+Each row has the names and shapes that its framework writes, and the function that its model computes. By names alone
+the reading is right (True), right or wrong but announced (OPEN), or refused with the sentence given. With the model's
 outputs it is right, or refused with the sentence given.
 """
 
+import json
 import re
 from collections import OrderedDict, namedtuple
 from dataclasses import dataclass
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_dtypes
 import numpy as np
 import pytest
 
 import bnlib as bn
+from bnlib.__main__ import main
 from bnlib.measure.readers import read
 from models import (
-    Tensor, batch_norm, dense, estimator, half, keras, keras_layer, leaky, linear, mlp, part, relu, sequential,
+    Tensor,
+    batch_norm,
+    dense,
+    estimator,
+    half,
+    keras,
+    keras_layer,
+    leaky,
+    linear,
+    mlp,
+    part,
+    relu,
+    sequential,
 )  # fmt: skip
 
 OPEN = "open"
@@ -34,7 +48,7 @@ def layers_of(*widths, bias=True):
     """Return layers (W, b) of these widths, of a size that keeps the outputs."""
     return [
         (RNG.normal(size=(m, n)) * (2 / n) ** 0.5, RNG.normal(size=m) / 2 if bias else None)
-        for n, m in zip(widths, widths[1:], strict=False)
+        for n, m in pairwise(widths)
     ]
 
 
@@ -102,6 +116,7 @@ def adapter(W, rank, *, name="2", scale=1.0):
 
 
 LORA, LORA_W = adapter(BARE[1][0], 8)
+ADAPTED = {"0.weight": BARE[0][0]} | LORA | {"4.weight": BARE[2][0]}
 LORAS = [adapter(W, 4, name=str(2 * i), scale=2.0) for i, (W, _) in enumerate(BARE_SQUARE)]
 LORA_BIASED, LORA_BIASED_W = adapter(PLAIN[1][0], 4)
 B16 = RNG.normal(size=(16, 8)) / 3
@@ -113,6 +128,7 @@ WN = G * V / np.linalg.norm(V, axis=1, keepdims=True)
 U, S, VT = np.linalg.svd(PLAIN[1][0])
 SN = PLAIN[1][0] / S[0]
 MEAN, STD = RNG.normal(size=8), RNG.uniform(0.5, 2, 8)
+STANDARDISED = [(PLAIN[0][0] / STD, PLAIN[0][1] - PLAIN[0][0] @ (MEAN / STD)), *PLAIN[1:]]
 
 
 def second(W, b=PLAIN[1][1]):
@@ -201,16 +217,17 @@ TORCH_ROWS = [
         [BARE[0], (ORTHOGONAL, None), BARE[2]], *["a part of a parametrised weight.*remove_parametrizations"] * 2),
     row("17", {"0.weight": PLAIN[0][0], "0.bias": PLAIN[0][1], **LORA_BIASED, "2.base_layer.bias": PLAIN[1][1],
                **state(PLAIN[2:], "4", "6")}, second(LORA_BIASED_W), "'2.lora_A.default.weight' is a low-rank adapter"),
-    row("18", {f"base_model.model.{k}": a for k, a in ({"0.weight": BARE[0][0]} | LORA | {"4.weight": BARE[2][0]}).items()},
+    row("18", {f"base_model.model.{k}": a for k, a in ADAPTED.items()},
         [BARE[0], (LORA_W, None), BARE[2]], "low-rank adapter, and its factor alpha/r is not among the arrays"),
     row("19", {k: a for arrays, _ in LORAS for k, a in arrays.items()}, [(W, None) for _, W in LORAS],
         "is a low-rank adapter.*merge_and_unload"),
     row("18 unused", {"0.weight": BARE[0][0]} | LORA | {"2.lora_B.default.weight": np.zeros((16, 8)),
                                                        "4.weight": BARE[2][0]}, BARE),
-    row("20", {"B": RNG.normal(size=(4, 8)), **STATE}, PLAIN, "'B' is a matrix beside layers that are called otherwise"),
+    row("20", {"B": RNG.normal(size=(4, 8)), **STATE}, PLAIN,
+        "'B' is a matrix beside layers that are called otherwise"),
     row("21", {"B": B16, **state(PROJECTED, "0", "2", "4")}, [(PROJECTED[0][0] @ B16, None), *PROJECTED[1:]],
         "'B' is a matrix beside layers that are called otherwise, like a fixed projection"),
-    row("22", {"mean": MEAN, "std": STD, **STATE}, [(PLAIN[0][0] / STD, PLAIN[0][1] - PLAIN[0][0] @ (MEAN / STD)), *PLAIN[1:]],
+    row("22", {"mean": MEAN, "std": STD, **STATE}, STANDARDISED,
         "'mean', 'std': these are vectors without a matrix"),
     row("22 unused", {"mean": MEAN, "std": STD, **STATE}, PLAIN, "'mean', 'std': these are vectors without a matrix"),
     row("23", state(PLAIN, "input_layer", "hidden_layers.0", "hidden_layers.1", "output_layer"), PLAIN),
@@ -227,16 +244,19 @@ TORCH_ROWS = [
         function=lambda X: mlp(PLAIN[1:])(relu((lambda z: (z - z.mean(1, keepdims=True)) / z.std(1, keepdims=True))(
             X @ PLAIN[0][0].T + PLAIN[0][1])))),
     row("30 module", sequential(linear(*PLAIN[0]), part("LayerNorm"), part("ReLU"), linear(*ACTOR[2])),
-        [PLAIN[0], ACTOR[2]], "'1' is of the kind LayerNorm", DIFFERS, function=lambda X: mlp([PLAIN[0], ACTOR[2]])(X) ** 2),
+        [PLAIN[0], ACTOR[2]], "'1' is of the kind LayerNorm", DIFFERS,
+        function=lambda X: mlp([PLAIN[0], ACTOR[2]])(X) ** 2),
     row("31", STATE, PLAIN, "wrong", True, function=mlp(PLAIN, leaky(0.1))),
     row("31 given", STATE, PLAIN, True, True, function=mlp(PLAIN, leaky(0.15)), negative_slope=0.15),
-    row("31 module", sequential(*(p for W, b in PLAIN[:3] for p in (linear(W, b), part("LeakyReLU", negative_slope=0.2))),
+    row("31 module", sequential(*(p for layer in PLAIN[:3]
+                                  for p in (linear(*layer), part("LeakyReLU", negative_slope=0.2))),
                                 linear(*PLAIN[3])), PLAIN, function=mlp(PLAIN, leaky(0.2))),
     row("32", state(PLAIN[:1], "0") | {f"1.{k}": a for k, a in NORM.items()} | state(PLAIN[1:], "3", "5", "7"), PLAIN,
         function=with_norm(PLAIN, True)),
     row("32 behind", state(PLAIN[:1], "0") | {f"2.{k}": a for k, a in NORM.items()} | state(PLAIN[1:], "3", "5", "7"),
         PLAIN, function=with_norm(PLAIN, False)),
-    row("32 named", state(PLAIN[:1], "fc1") | {f"bn1.{k}": a for k, a in NORM.items()} | state(PLAIN[1:], "fc2", "fc3", "fc4"),
+    row("32 named", {**state(PLAIN[:1], "fc1"), **{f"bn1.{k}": a for k, a in NORM.items()},
+                     **state(PLAIN[1:], "fc2", "fc3", "fc4")},
         PLAIN, OPEN, function=with_norm(PLAIN, False)),
     row("32 layer norm", {**STATE, "1.weight": np.ones(16), "1.bias": np.ones(16)}, PLAIN,
         "'1.weight' has shape .16,., like a part of a normalisation layer", True),
@@ -244,12 +264,15 @@ TORCH_ROWS = [
                          linear(*ACTOR[2])), ACTOR),
     row("34", state(PLAIN[:1], "0") | {"1.weight": np.array([0.25])} | state(PLAIN[1:], "2", "4", "6"), PLAIN,
         function=mlp(PLAIN, leaky(0.25))),
-    row("36", {"0.weight": np.ones((4, 1, 3, 3)), **state(PLAIN[1:], "2", "4", "6")}, PLAIN, *["'0.weight'.*a convolution"] * 2),
+    row("36", {"0.weight": np.ones((4, 1, 3, 3)), **state(PLAIN[1:], "2", "4", "6")}, PLAIN,
+        *["'0.weight'.*a convolution"] * 2),
     row("36 points", {k: a[:, :, None] if a.ndim == 2 else a for k, a in STATE.items()}, PLAIN),
-    row("37", state(BARE_SQUARE, "0", "2", "4"), BARE_SQUARE, "wrong", f"{DIFFERS}.*skip connections around square layers",
+    row("37", state(BARE_SQUARE, "0", "2", "4"), BARE_SQUARE, "wrong",
+        f"{DIFFERS}.*skip connections around square layers",
         function=lambda X: mlp(BARE_SQUARE[2:])(
             (lambda h: h + relu(h @ BARE_SQUARE[1][0].T))(X + relu(X @ BARE_SQUARE[0][0].T)))),
-    row("39", {**state(PLAIN[:2], "pts.0", "pts.1"), **state(layers_of(24, 16), "pts.2"), **state(PLAIN[3:], "rgb")}, PLAIN,
+    row("39", {**state(PLAIN[:2], "pts.0", "pts.1"), **state(layers_of(24, 16), "pts.2"), **state(PLAIN[3:], "rgb")},
+        PLAIN,
         *["'pts.2.weight' of shape .16, 24. cannot follow 'pts.1.weight' of shape .16, 16."] * 2),
     row("40", {"params": np.ones(321)}, PLAIN, *["no weight matrix among the arrays .'params'."] * 2),
     row("41", PPO | {"log_std": np.zeros(3)}, ACTOR, "parts: 'mlp_extractor.policy_net' .2 layers., "
@@ -331,13 +354,18 @@ RELU = Lambda(jax.nn.relu)
 STACK = Linear(jnp.stack([W for W, _ in SQUARE]), jnp.stack([b for _, b in SQUARE]))
 FLAX = {n: {"bias": b, "kernel": W.T} for n, (W, b) in zip(DENSE, PLAIN, strict=True)}
 MANY = layers_of(8, *[16] * 11, 3)
-ScaleByAdam = namedtuple("ScaleByAdam", ["count", "mu", "nu"])  # noqa: PYI024
-ADAM = (ScaleByAdam(jnp.zeros(()), FLAX, FLAX), namedtuple("Empty", [])())  # noqa: PYI024
+ScaleByAdam = namedtuple("ScaleByAdam", ["count", "mu", "nu"])
+ADAM = (ScaleByAdam(jnp.zeros(()), FLAX, FLAX), namedtuple("Empty", [])())
 FLAX_NORM = {"mean": NORM["running_mean"], "var": NORM["running_var"]}
 HAIKU = [f"mlp/~/linear_{i}" for i in range(12)]
 WIDE = layers_of(*[6] * 13)
 PAIRS = [(W.T, b) for W, b in SQUARE]
 FLAT = [a for W, b in SQUARE for a in (W.T, b)]
+
+
+def flax(layers, *names):
+    """Return parameters as Flax names and stores them."""
+    return {name: {"kernel": W.T, "bias": b} for name, (W, b) in zip(names, layers, strict=True)}
 
 
 def in_state(a):
@@ -373,6 +401,7 @@ NORM_KERAS = [("gamma", NORM["weight"]), ("beta", NORM["bias"]), ("moving_mean",
 KERAS = [
     dense(f"dense{'_' * bool(i)}{i or ''}", W, b, "linear" if i == 3 else "relu") for i, (W, b) in enumerate(SQUARE)
 ]
+REST = [dense(f"d{i}", *PLAIN[i], "relu" if i < 3 else "linear") for i in (1, 2, 3)]
 BATCH = keras_layer("BatchNormalization", "batch_normalization", NORM_KERAS, epsilon=1e-5)
 NORMALIZATION = keras_layer(
     "Normalization", "normalization", [("mean", MEAN), ("variance", STD**2), ("count", np.int64(9))]
@@ -413,12 +442,9 @@ OTHER_ROWS = [
     row("53", {"params": {f"Dense_{i}": {"kernel": W.T, "bias": b} for i, (W, b) in enumerate(MANY)}}, MANY),
     row("53 sorted", jax.tree.map(jnp.asarray, {"params": {f"Dense_{i}": {"kernel": W.T, "bias": b}
                                                           for i, (W, b) in enumerate(MANY)}}), MANY),
-    row("54", {n: {"kernel": W.T, "bias": b} for n, (W, b) in zip(("enc", "mid", "body", "dec"), PLAIN, strict=True)},
-        PLAIN, OPEN),
-    row("54 square", {n: {"kernel": W.T, "bias": b} for n, (W, b) in zip(("up", "mid", "down", "z"), SQUARE, strict=True)},
-        SQUARE, OPEN),
-    row("54 sorted", jax.tree.map(jnp.asarray, {n: {"kernel": W.T, "bias": b} for n, (W, b) in
-                                                zip(("enc", "mid", "body", "dec"), SQUARE, strict=True)}), SQUARE, OPEN),
+    row("54", flax(PLAIN, "enc", "mid", "body", "dec"), PLAIN, OPEN),
+    row("54 square", flax(SQUARE, "up", "mid", "down", "z"), SQUARE, OPEN),
+    row("54 sorted", jax.tree.map(jnp.asarray, flax(SQUARE, "enc", "mid", "body", "dec")), SQUARE, OPEN),
     row("55 state", NNX, SQUARE[:3], OPEN),
     row("55 module", NNX_MODULE, SQUARE, OPEN),
     row("56", NnxModule(layers=[nnx_linear(*PLAIN[0]), jax.nn.gelu, nnx_linear(*ACTOR[2])]), ACTOR,
@@ -437,15 +463,14 @@ OTHER_ROWS = [
     row("64", keras(*KERAS), SQUARE),
     row("64 normalization", keras(NORMALIZATION, *(dense(f"d{i}", W, b, "relu" if i < 3 else "linear")
                                                    for i, (W, b) in enumerate(PLAIN))),
-        [(PLAIN[0][0] / STD, PLAIN[0][1] - PLAIN[0][0] @ (MEAN / STD)), *PLAIN[1:]]),
+        STANDARDISED),
     row("64 batch", keras(dense("d0", *PLAIN[0], "linear"), BATCH, keras_layer("ReLU", "relu", negative_slope=0.0),
-                          *(dense(f"d{i + 1}", W, b, "relu" if i < 2 else "linear") for i, (W, b) in enumerate(PLAIN[1:]))),
-        PLAIN, function=with_norm(PLAIN, True)),
-    row("64 behind", keras(dense("d0", *PLAIN[0]), BATCH, *(dense(f"d{i + 1}", W, b, "relu" if i < 2 else "linear")
-                                                            for i, (W, b) in enumerate(PLAIN[1:]))),
+                          *REST), PLAIN, function=with_norm(PLAIN, True)),
+    row("64 behind", keras(dense("d0", *PLAIN[0]), BATCH, *REST),
         PLAIN, function=with_norm(PLAIN, False)),
     row("64 tanh", keras(dense("d0", *PLAIN[0], "tanh"), dense("d1", *ACTOR[2], "linear")), ACTOR,
-        "the activation of 'd0' is tanh", f"{DIFFERS}.*tanh in place of ReLU", function=mlp([PLAIN[0], ACTOR[2]], np.tanh)),
+        "the activation of 'd0' is tanh", f"{DIFFERS}.*tanh in place of ReLU",
+        function=mlp([PLAIN[0], ACTOR[2]], np.tanh)),
     row("65 dict", {"coefs_": [W.T for W, _ in SQUARE], "intercepts_": [b for _, b in SQUARE]}, SQUARE),
     row("65 numbered", {f"arr_{i}": a for i, a in enumerate(FLAT)}, SQUARE, OPEN),
     row("66", estimator(SQUARE), SQUARE),
@@ -453,7 +478,8 @@ OTHER_ROWS = [
     row("66 tanh", estimator(SQUARE, "tanh"), SQUARE, "its activation is tanh", f"{DIFFERS}.*tanh in place of ReLU",
         function=mlp(SQUARE, np.tanh)),
     row("66 linear", estimator(PLAIN, "identity"), PLAIN, function=mlp(PLAIN, identity)),
-    row("66 not fitted", SimpleNamespace(hidden_layer_sizes=(4,), fit=len), PLAIN, *["no weights yet: call its fit"] * 2),
+    row("66 not fitted", SimpleNamespace(hidden_layer_sizes=(4,), fit=len), PLAIN,
+        *["no weights yet: call its fit"] * 2),
     row("66 pipeline", SimpleNamespace(steps=[], named_steps={}), PLAIN, *["pass its last step"] * 2),
     row("66 search", SimpleNamespace(best_estimator_=estimator(SQUARE)), SQUARE),
     row("67", list(zip([W.T for W, _ in SQUARE], [b for _, b in SQUARE], strict=True)), SQUARE, OPEN),
@@ -525,3 +551,133 @@ def test_what_is_wrong_by_names_is_what_no_array_shows():
         reading = read(r.params, d_in=r.d_in)
         assert not is_right(reading, r, inputs(r))
         assert "Not compared" in str(reading)
+
+
+# Files, whose order means nothing, and the command.
+
+
+@pytest.mark.parametrize("row", [r for r in ROWS if r.number.startswith("25")], ids=lambda r: r.number)
+def test_a_file_is_read_in_the_right_order_or_says_that_nothing_tells_it(row, tmp_path):
+    X = inputs(row)
+    np.savez(tmp_path / "weights.npz", **dict(sorted(row.params.items())))
+    try:
+        reading = read(tmp_path / "weights.npz", d_in=row.d_in)
+    except ValueError as error:
+        assert "Nothing tells the order of the layers" in str(error)  # noqa: PT017
+    else:
+        assert reading.open or is_right(reading, row, X)
+    assert is_right(read(tmp_path / "weights.npz", X, row.function(X)), row, X)
+
+
+def test_an_autoencoder_in_a_file_is_not_read_from_its_middle(tmp_path):
+    """Row 26: without d_in the decoder may follow its encoder or go before it."""
+    np.savez(tmp_path / "weights.npz", **state(AUTOENCODER, "encoder.0", "encoder.2", "decoder.0", "decoder.2"))
+    reading = read(tmp_path / "weights.npz")
+    assert (reading.net.d_in, bool(reading.open)) == (8, True)
+    assert reading.layers == tuple(f"{n}.weight" for n in ("encoder.0", "encoder.2", "decoder.0", "decoder.2"))
+    np.savez(tmp_path / "weights.npz", **state(AUTOENCODER, "part", "b", "c", "another"))
+    with pytest.raises(ValueError, match="Nothing tells the order of the layers 'another', "):
+        read(tmp_path / "weights.npz")
+
+
+def test_the_command_settles_a_reading(tmp_path, capsys):
+    X = RNG.normal(size=(30, 16))
+    weights, inputs, outputs = (tmp_path / name for name in ("w.npz", "x.npy", "y.npy"))
+    np.savez(weights, **{f"arr_{i}": a for i, a in enumerate(FLAT)})
+    np.save(inputs, X)
+    np.save(outputs, mlp(SQUARE)(X))
+    command = ["report", str(weights), "--inputs", str(inputs)]
+    assert main(command) == 0
+    first = " ".join(capsys.readouterr().out.split())
+    assert first.startswith("=> More than one reading fits the arrays, and this is open: whether weights are (out, in)")
+    for more in (["--outputs", str(outputs)], ["--layout", "in_out"]):
+        assert main(command + more) == 0
+        shown = capsys.readouterr().out
+        assert shown.startswith("depth 4, width 16, from 16 to 16 dimensions, 30 inputs\n\nread as")
+        assert "4 layers, (in, out), float64" in shown
+        assert ("Agrees with the model's outputs up to" in shown) == ("--outputs" in more)
+    np.save(outputs, np.tanh(X))
+    assert main([*command, "--outputs", str(outputs)]) == 2
+    assert re.search(f"^bnlib: {DIFFERS}", capsys.readouterr().err)
+    assert main([*command, "--layers", "arr_0,arr_2,arr_6", "--layout", "in_out", "--slope", "0.1"]) == 0
+    assert "3 layers, (in, out)" in capsys.readouterr().out
+
+
+# Further situations.
+
+
+def test_a_network_is_compared_as_it_is():
+    net = bn.from_layers(PLAIN)
+    X = np.random.default_rng(0).normal(size=(20, 8))
+    assert bn.report(net, X).reading is None
+    report = bn.report(net, X, outputs=mlp(PLAIN)(X))
+    assert report.reading.difference < 1e-6
+    assert "Agrees with the model's outputs" in str(report)
+    with pytest.raises(ValueError, match=DIFFERS):
+        bn.report(net, X, outputs=mlp(PLAIN, np.tanh)(X))
+    with pytest.raises(ValueError, match="are those of the Network itself; leave them out"):
+        bn.report(net, X, outputs=mlp(PLAIN)(X), layout="in_out")
+
+
+def test_a_report_says_first_what_is_open_and_stores_it(tmp_path):
+    X = np.random.default_rng(0).normal(size=(20, 16))
+    report = bn.report(PAIRS, X)
+    assert str(report).startswith("=> More than one reading fits the arrays")
+    stored = json.loads(report.to_json())["reading"]
+    assert stored["open"] == list(report.reading.open)
+    assert stored["difference"] is None
+    settled = bn.report(PAIRS, X, outputs=mlp(SQUARE)(X))
+    assert settled.squared_norm == pytest.approx(report.squared_norm)
+    assert settled.lower_bound != pytest.approx(report.lower_bound)
+    assert max(map(len, str(report).splitlines() + str(settled).splitlines())) <= 70
+
+
+def test_inputs_and_outputs_may_be_tensors_of_sixteen_bits():
+    X, exact = half(np.random.default_rng(0).normal(size=(20, 8)))
+    Y, _ = half(mlp(PLAIN)(exact))
+    assert bn.report(STATE, X, outputs=Y).reading.difference < 2e-2
+    with pytest.raises(ValueError, match=DIFFERS):
+        bn.report(STATE, X, outputs=Tensor(half(mlp(PLAIN)(exact))[1]))  # those of float32 are to be nearer
+
+
+@pytest.mark.parametrize(
+    ("X", "Y", "sentence"),
+    [
+        (np.ones((5, 8)), np.ones((5, 3)), "outputs hardly vary from input to input"),
+        (np.eye(8), np.ones((5, 3)), "one row for each of the 8 inputs, but its shape is .5, 3."),
+        (np.eye(8), np.full((8, 3), np.nan), "outputs must be finite"),
+        (np.eye(8), np.array([["a"] * 3] * 8), "outputs must hold real numbers, but its type is <U1"),
+        (np.eye(8), np.eye(8), "maps 8 to 8 numbers, as X and outputs say; as their names say, they map 8 to 3"),
+        (None, np.eye(8), "outputs need the inputs X"),
+    ],
+)
+def test_outputs_that_tell_nothing_are_refused(X, Y, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        read(STATE, X, Y)
+
+
+def test_layers_are_named_by_matrix_module_or_network():
+    for names in (["0.weight", "2", "4", "6"], ["0", "2.weight", "4.weight", "6"]):
+        assert read(STATE, d_in=8, layers=names).layers == ("0.weight", "2.weight", "4.weight", "6.weight")
+    twice = read(
+        state([PLAIN[0], SQUARE[1], PLAIN[3]], "fc1", "fc2", "fc3"), d_in=8, layers=["fc1", *["fc2"] * 5, "fc3"]
+    )
+    X = np.random.default_rng(0).normal(size=(9, 8))
+    np.testing.assert_allclose(bn.apply(twice.net, X), mlp(FC2)(X), rtol=1e-9)
+    with pytest.raises(ValueError, match="layers names '8', but the layers found are '0', '2', '4', '6'"):
+        read(STATE, layers=["0", "8"])
+    with pytest.raises(ValueError, match="layout must be 'out_in' or 'in_out', but it is 'C'"):
+        read(STATE, layout="C")
+
+
+def test_what_is_merged_is_said_in_the_report():
+    rows = {r.number: r for r in ROWS}
+    said = str(read(rows["32"].params, d_in=8))
+    assert "'1' merged into '0.weight'" in said
+    assert "weight norm in 1 layer" in str(read(rows["14"].params, d_in=8))
+    pruned = replaced(weight_orig=V, weight_mask=(V > 0).astype(float))
+    masked = read(pruned, d_in=8)
+    np.testing.assert_array_equal(masked.net.layers[1][0], np.where(V > 0, V, 0))
+    assert "pruning masks in 1 layer" in str(masked)
+    mask = {**STATE, "2.mask": V > 0}
+    np.testing.assert_array_equal(read(mask, d_in=8).net.layers[1][0], np.where(V > 0, PLAIN[1][0], 0))
