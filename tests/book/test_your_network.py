@@ -153,30 +153,33 @@ def test_the_loop_trains_in_torch():
 # The comparison that finds what is unseen, and the other ways in.
 
 
+COMPARE = min(re.findall(r"```python\n(report = bn\.report.*?)```", PAGE, re.S), key=len)
+
+
 def compare(params, outputs):
-    exec(compile(snippet("assert_allclose"), "your_network.md", "exec"), locals() | {"inputs": FIXED_X})
+    names = {"bn": bn, "params": params, "outputs": outputs, "inputs": FIXED_X}
+    exec(compile(COMPARE, "your_network.md", "exec"), names)
+    return names["report"]
 
 
 def test_the_comparison_finds_what_is_unseen():
     net = fixed_net()
     params, outputs = bn.to_torch_state(net), np.asarray(bn.apply(net, FIXED_X))
-    compare(params, outputs)
+    assert compare(params, outputs).reading.difference < 1e-6
     square = [(np.asarray(W)[:3, :3], np.asarray(b)[:3]) for W, b in net.layers]
     own = np.asarray(bn.apply(bn.from_layers(square), FIXED_X))
-    compare(square, own)
-    with pytest.raises(AssertionError):
-        compare([(W.T, b) for W, b in square], own)
-    with pytest.raises(AssertionError):
-        compare(params, np.tanh(outputs))
+    assert compare(square, own).reading.layout == "out_in"
+    assert compare([(W.T, b) for W, b in square], own).reading.layout == "in_out"
+    with pytest.raises(ValueError, match="No reading of the arrays has the model's outputs"):
+        compare(params, np.tanh(outputs) + np.sin(FIXED_X))
 
 
 def test_scikit_learn_is_read_as_the_page_says():
     model = MLPRegressor(hidden_layer_sizes=(4, 4), max_iter=100, alpha=0.5, random_state=0, solver="lbfgs").fit(
         FIXED_X, FIXED_X
     )
-    names = {"model": model}
-    exec(compile(snippet("model.coefs_"), "your_network.md", "exec"), names)
-    compare(names["params"], model.predict(FIXED_X))
+    report = compare(model, model.predict(FIXED_X))
+    assert (report.reading.layout, report.depth) == ("in_out", 3)
 
 
 def test_the_line_for_colab_is_that_of_the_chapters():
