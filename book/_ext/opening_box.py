@@ -1,7 +1,8 @@
 """Put into the box at the head of each chapter, and into its title, how long it takes to read and to run.
 
-The box is folded, so that the picture of the chapter is on the first screen. Both times are computed when the site is built: the first from the words of the chapter's text (`scripts.chapters.times` says
-how), the second from results/runtimes.json, which `make reproduce` writes. No time is typed anywhere.
+The box is folded, so that the picture of the chapter is on the first screen. Both times are computed when the site is
+built: the first from the words of the chapter's text (`scripts.chapters.times` says how), the second from
+results/runtimes.json, which `make reproduce` writes. No time is typed anywhere.
 """
 
 from __future__ import annotations
