@@ -241,51 +241,7 @@ Why not?
 Because.
 ```
 
-```{exercise} ★★ Third
-:label: ex-ab
-
-Predict what x will be, then run.
-```
-
-```{code-cell} ipython3
-x = 1
-```
-
-```{hint}
-:class: dropdown
-
-Think.
-```
-
-```{solution} ex-ab
-:class: dropdown
-
-One.
-```
-
-```{exercise} ★★ Fourth
-:label: ex-ac
-
-Predict y.
-```
-
-```{code-cell} ipython3
-y = 1
-```
-
-```{hint}
-:class: dropdown
-
-Think.
-```
-
-```{solution} ex-ac
-:class: dropdown
-
-One.
-```
-
-```{exercise} ★★★ Fifth
+PREDICTIONS```{exercise} ★★★ Fifth
 :label: ex-ad
 
 Find more.
@@ -300,6 +256,40 @@ Look.
 **Next.** More of it, and more,
 in {doc}`second`.
 """
+PREDICTION = """\
+```{exercise} ★★ TITLE
+:label: ex-LABEL
+
+Predict LETTER.
+```
+
+```{code-cell} ipython3
+LETTER = 1
+```
+
+```{hint}
+:class: dropdown
+
+Think.
+```
+
+```{solution} ex-LABEL
+:class: dropdown
+
+One.
+```
+
+"""
+FILLINGS = ({"TITLE": "Third", "LABEL": "ab", "LETTER": "x"}, {"TITLE": "Fourth", "LABEL": "ac", "LETTER": "y"})
+
+
+def filled(text, words):
+    for name, word in words.items():
+        text = text.replace(name, word)
+    return text
+
+
+FIRST = FIRST.replace("PREDICTIONS", "".join(filled(PREDICTION, words) for words in FILLINGS))
 SECOND = FIRST.replace("The first", "The second").replace("claim-a", "claim-b").replace("thm-a", "thm-b")
 SECOND = SECOND.replace("eq-a", "eq-b").replace("ex-a", "ex-b").replace("{doc}`second`.\n\n(", "{doc}`first`.\n\n(")
 SECOND = SECOND.replace("nothing but singular values", "{doc}`first` (the claim {ref}`claim-a`)")

@@ -5,15 +5,11 @@ import json
 from scripts.chapters.book import ROOT, Book
 from scripts.pages.reading import STORED, defined
 from scripts.pages.status_page import reading_table
+from small_book import HEAD
 
-CHAPTER = """\
----
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-
+CHAPTER = (
+    HEAD
+    + """
 # A title
 
 ```{code-cell} ipython3
@@ -32,6 +28,7 @@ def outer():
     def inner(): ...
 ```
 """
+)
 ROW = {"share": 20.5, "cut": 3, "tallest": 30, "defined": 4, "blocks": 5, "figures": 2, "head": 4.0}
 
 
