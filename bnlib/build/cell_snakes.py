@@ -2,8 +2,8 @@ r"""A snake through the centres of the cells of a grid, smooth at the data: fits
 
 The data are the N = n^k centres of the cells of the unit cube, and the target is the identity. All kinks of code and
 curve keep a distance from the data, so that the loss is smooth near the parameters, and all values are positive, so
-that identity layers may stand anywhere. The snake of the module ``snakes`` has the least slopes, and its kinks are at
-the data. Layers are pairs (W, b), with a ReLU behind each but the last of a network.
+that identity layers may stand anywhere. The snake of the module ``snakes`` has its kinks at the data. Layers are pairs
+(W, b), with a ReLU behind each but the last of a network.
 """
 
 from collections.abc import Sequence
