@@ -59,10 +59,15 @@ def half(array):
 def part(kind, *, module="torch.nn.modules.part", children=(), state=(), **attributes):
     """Return a module as PyTorch has it, of a kind, with named children and arrays of its own."""
 
-    def named_modules(prefix=""):
+    def named_modules(memo=None, prefix="", remove_duplicate=True):
+        memo = set() if memo is None else memo
+        if thing in memo:
+            return
+        if remove_duplicate:
+            memo.add(thing)
         yield prefix, thing
         for name, child in children:
-            yield from child.named_modules(f"{prefix}.{name}".lstrip("."))
+            yield from child.named_modules(memo, f"{prefix}.{name}".lstrip("."), remove_duplicate)
 
     def state_dict(prefix=""):
         own = {f"{prefix}{name}": Tensor(a) for name, a in state}

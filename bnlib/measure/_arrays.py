@@ -20,18 +20,22 @@ PLAIN = (
 )
 # Parts of a checkpoint that are no network, if they hold others: by their names, and by what they hold.
 ASIDE = re.compile(
-    r"(optim|opt_state|lr_sched|sched|rngs?$|random|hyper_?param|callbacks|loops|config|.*args$|history|grad_?scaler)",
+    r"(optim|opt_state|lr_sched|sched|rngs?$|random(_?states?|_?keys?)?$|hyper_?param|callbacks|loops|config|.*args$|"
+    r"history|grad_?scaler)",
     re.IGNORECASE,
 )
-OPTIMISER = {"mu", "nu", "trace", "count", "inner_state", "inner_states", "hyperparams"}
+OPTIMISER = {"mu", "nu", "trace", "count", "inner_state", "inner_states", "hyperparams", "hyperparams_states"}
 # Attributes of Flax's layers that hold functions but no activation.
 NO_ACTIVATION = re.compile(r".*_init$|dot_general|promote_dtype|apply_fn|tx|.*_cls$")
-# Numbers of a run, which belong to no layer.
+# Numbers of a run, which belong to no layer; and what is noted of it as a row of numbers.
 COUNTER = re.compile(
     r"epochs?|(global_)?steps?|iter.*|num_.*|n_.*|count(er)?|p|lr|(.*_)?loss|best.*|eps(ilon)?|momentum|seed|t|"
     r"learning_rate|decay|dropout.*|rate|inference|log_std|batch_size",
     re.IGNORECASE,
 )
+ROWS = re.compile(r"(.*_)?loss(es)?|epochs?|(global_)?steps?|lr|learning_rate|log_std", re.IGNORECASE)
+# Weights of recurrent layers, which can have the shapes of a chain.
+RECURRENT = re.compile(r"weight_[ih]h(_l\d+(_reverse)?)?|recurrent_kernel")
 
 
 def last(name: str) -> str:
@@ -137,7 +141,7 @@ def _leaves(name: str, thing: Any, hints: Hints) -> Iterator[tuple[str, Any]]:
 
 def _is_optimiser(thing: Any) -> bool:
     fields = getattr(thing, "_fields", None)
-    return isinstance(thing, tuple) and fields is not None and (not fields or bool(OPTIMISER & set(fields)))
+    return isinstance(thing, tuple) and fields is not None and ("count" in fields or set(fields) <= OPTIMISER)
 
 
 def _numbers(things: Any) -> bool:
@@ -157,8 +161,10 @@ def _matters(name: str, array: np.ndarray) -> bool:
     """Say whether an array may be a part of a layer: no counter, text, mark or state of random numbers."""
     if array.dtype.kind in "USOmMV" and array.ndim < 2:
         return False
-    if array.ndim < 2 and COUNTER.fullmatch(last(name)):
+    if (COUNTER if array.ndim == 0 else ROWS).fullmatch(last(name)) and array.ndim < 2:
         return False
+    if array.ndim == 2 and RECURRENT.fullmatch(last(name)):
+        raise ValueError(f"'{name}' is a weight of a recurrent layer; {PLAIN}.")
     if array.ndim == 0 and array.dtype.kind in "biu":
         return False
     if array.ndim == 1 and array.dtype.kind in "bu":
@@ -199,7 +205,7 @@ def _unstacked(found: list[Named]) -> list[Named]:
 
 def _function(name: str, function: Any, hints: Hints) -> list[tuple[str, str]]:
     """Look at a function by its values: note its slope on negative numbers, and its place if it stands in a row."""
-    probe = np.array([-2.0, -0.5, 1.0, 3.0], np.float32)
+    probe = np.array([-2.0, -0.01, 0.01, 3.0, -100.0, 100.0], np.float32)  # ReLU6 bends at 6, a softplus near 0
     try:
         values = np.asarray(function(jnp.asarray(probe)))
     except Exception:  # a model, or anything else that can be called

@@ -12,6 +12,7 @@ Layers = Sequence[tuple[np.ndarray, np.ndarray | None]]
 # some of them with 10 bits in products of matrices. Outputs of 16 bits carry 8.
 TOLERANCE, COARSE = 1e-3, 3e-2
 SURE = 1e-5  # nearer than this nothing else is looked for
+CHANCE = 1e-3  # largest number of wrong readings that may be expected to agree by chance
 ROWS = 32  # inputs of the search; the reading that is found is compared on all
 SLOPES = (0.0, 0.01, 0.1, 0.2, 0.3, 0.05, 0.25, 0.02, 0.5, 1.0)  # on negative numbers, the usual ones first
 MOST_TRIALS, MOST_WORK = 20_000, 1e11  # networks of a search, and multiplications
@@ -43,13 +44,14 @@ def _exponentials(z: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Trial:
-    """Hold one way to read a model, and how far its values are from the model's."""
+    """Hold one way to read a model, how far its values are from the model's, and how many were tried before it."""
 
     layers: Layers
     slope: float
     final: str
     difference: float
     what: Any = None
+    tried: int = 1
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def nearest(candidates: Iterable[tuple[Layers, Any]], slopes: Sequence[float], g
                 for final, function in FINALS.items():
                     off = difference(function(values), Y, given.spread)
                     if best is None or off < best.difference:
-                        best = Trial(layers, slope, final, off, what)
+                        best = Trial(layers, slope, final, off, what, (trials + 1) * len(FINALS))
             trials += 1
             work += len(X) * sum(W.size for W, _ in wide)
             if best is not None and best.difference < SURE:
@@ -146,6 +148,15 @@ def nearest(candidates: Iterable[tuple[Layers, Any]], slopes: Sequence[float], g
         if trials >= MOST_TRIALS or work >= MOST_WORK:
             break
     return best
+
+
+def chance(trial: Trial, off: float, given: Truth) -> float:
+    """Return about how many readings of no relation to the outputs agree so well among as many as were tried.
+
+    One number of the outputs agrees by chance with a probability of about the relative difference, and each further one
+    as well; equal rows count once.
+    """
+    return trial.tried * min(off, 1.0) ** np.unique(given.few[1], axis=0).size
 
 
 def confirmed(trial: Trial, given: Truth, rows: int = 2048) -> float:

@@ -26,6 +26,12 @@ KERAS = {
     "normalization": ("mean", "variance"),
 }
 EPSILON = {"moving_variance": 1e-3, "running_var": 1e-5, "var": 1e-5, "variance": 0.0}  # Keras; PyTorch; Flax; Keras
+# What a vector beside a matrix is called when it is no bias.
+FACTORS = re.compile(
+    r"(.*_)?(weight|scale|gamma|gain|alpha|slopes?|sigma|std|var|variance|mean|mask|threshold|temperature)|running_.*|"
+    r"log_.*",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,7 @@ def merged(module: dict[str, Named], scale: float | None) -> tuple[dict[str, Nam
         parts[key], said = (name, W * mask), "masks"
     if {"lora_A", "lora_B"} <= set(parts):
         parts, said = _adapted(parts, scale), "a low-rank adapter"
-    for rest in ("weight_orig", "weight_g", "weight_v", "weight_u", "lora_A", "lora_B"):
+    for rest in ("weight_orig", "weight_g", "weight_v", "weight_u", "bias_orig", "lora_A", "lora_B"):
         if rest in parts:
             raise ValueError(
                 f"'{parts[rest][0]}' is a part of a parametrised weight, which the arrays alone do not give; call "
@@ -204,11 +210,11 @@ def normalisation(module: Mapping[str, Named], epsilon: float | None) -> Affine 
 
 
 def is_factor(name: str, a: np.ndarray) -> bool:
-    """Say whether a vector is called like a part of a normalisation, and so is no bias."""
-    return a.ndim == 1 and bool(re.fullmatch("weight|scale|gamma|running_.*", last(name)))
+    """Say whether a vector is called like a part of a normalisation or of an activation, and so is no bias."""
+    return a.ndim == 1 and bool(FACTORS.fullmatch(last(name)))
 
 
 def refuse_normalisation(name: str, a: np.ndarray) -> None:
     """Refuse a vector by its name where it can only be a part of a normalisation of each input by itself."""
-    if a.ndim == 0 or is_factor(name, a):
+    if a.ndim == 0 or re.fullmatch("weight|scale|gamma|running_.*", last(name)):
         raise ValueError(f"'{name}' has shape {a.shape}, like a part of a normalisation layer; {PLAIN}.")

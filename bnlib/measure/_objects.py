@@ -9,6 +9,7 @@ from typing import Any
 from .files import load_arrays
 
 PASSIVE = {"ReLU", "Dropout", "AlphaDropout", "Identity", "Flatten", "InputLayer", "GaussianNoise"}
+EMPTY = {"Sequential", "ModuleDict", "ParameterDict"}  # without children, as adapters have them
 LEAKY = {"LeakyReLU"}
 LINEAR = {"Linear", "LazyLinear", "NonDynamicallyQuantizableLinear", "ParametrizedLinear", "Dense"}
 FINAL = {"softmax", "logistic", "sigmoid", "log_softmax"}  # after the last layer they change no parameter
@@ -55,7 +56,8 @@ def _path(thing: Any, hints: Hints) -> Any:
 
 def _torch(model: Any, hints: Hints) -> Any:
     """Return the state of an nn.Module, whose parts say where activations stand."""
-    modules = list(model.named_modules()) if hasattr(model, "named_modules") else []
+    # One activation may stand in several places of a row.
+    modules = list(model.named_modules(remove_duplicate=False)) if hasattr(model, "named_modules") else []
     parts = [(name, m) for name, m in modules if not list(m.children())]
     sequential = bool(parts) and all(
         type(m).__name__ == "Sequential" for _, m in modules if list(m.children()) and not hasattr(m, "in_features")
@@ -63,7 +65,7 @@ def _torch(model: Any, hints: Hints) -> Any:
     events = []
     for name, m in parts:
         kind = type(m).__name__
-        if hasattr(m, "running_var"):
+        if getattr(m, "running_var", None) is not None:  # None where it takes the moments of its inputs
             hints.epsilon[name] = float(m.eps)
             events.append(("norm", name))
         elif kind in LINEAR:
@@ -76,10 +78,10 @@ def _torch(model: Any, hints: Hints) -> Any:
             events.append(("activation", name))
         elif kind == "PReLU":
             events.append(("activation", name))
-        elif kind not in PASSIVE and type(m).__module__.startswith("torch.nn.modules."):
+        elif kind not in PASSIVE | EMPTY and (_of_torch(m) or (sequential and name and not m.state_dict())):
             _foreign(name, kind, name == parts[-1][0], hints)
     hints.scales.update(
-        (name, next(iter(m.scaling.values())))
+        (name, 0.0 if getattr(m, "merged", False) else next(iter(m.scaling.values())))
         for name, m in modules
         if isinstance(getattr(m, "scaling", None), dict) and len(m.scaling) == 1
     )
@@ -87,6 +89,10 @@ def _torch(model: Any, hints: Hints) -> Any:
         hints.order = "told"
         check_places(events, hints)
     return model.state_dict()
+
+
+def _of_torch(module: Any) -> bool:
+    return type(module).__module__.startswith("torch.nn.modules.")
 
 
 def _foreign(name: str, kind: str, last: bool, hints: Hints) -> None:

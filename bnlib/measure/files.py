@@ -181,6 +181,8 @@ def _tensors(file: BinaryIO, header: dict[str, Any], begin: int, size: int) -> I
         file.seek(begin + start)
         A = np.frombuffer(file.read(stop - start), dtype).reshape(shape)
         yield name, A.astype(np.float32 if dtype.type.__module__ == "ml_dtypes" else dtype.newbyteorder("="))
+    if begin + declared != size:  # as of two tensors of one name
+        raise ValueError(f"it declares {declared} bytes of tensors but has {size - begin}")
 
 
 def _shared(arrays: dict[str, np.ndarray], also: dict[str, Any]) -> dict[str, np.ndarray]:

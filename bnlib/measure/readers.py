@@ -12,7 +12,7 @@ import numpy as np
 
 from ..networks import Network, from_layers
 from ._arrays import PLAIN, array_of, arrays_of, stem
-from ._comparison import SLOPES, Layers, Trial, Truth, confirmed, explained, nearest, truth
+from ._comparison import CHANCE, SLOPES, Layers, Trial, Truth, chance, confirmed, explained, nearest, truth
 from ._folding import Piece
 from ._objects import Hints, opened
 from ._variants import Variant, convention, dtype_of, plain_variant, selected, variants
@@ -183,7 +183,8 @@ def read(
         outputs: what the model itself returns for them, (N, d_out).
 
     Raises:
-        ValueError: as ``from_arrays``; and outputs that none of the readings has, with the largest difference.
+        ValueError: as ``from_arrays``; outputs that none of the readings has, with the largest difference, or that are too
+                few numbers.
 
     Example:
         >>> W = np.array([[0.0, 1.0], [0.0, 0.0]])
@@ -307,10 +308,15 @@ def _agreed(trial: Trial | None, given: Truth, usual: Sequence[Layers], doubts: 
         raise ValueError("X or outputs have another dimension than the network.")
     difference = confirmed(trial, given)
     if difference <= given.tolerance:
+        if chance(trial, difference, given) > CHANCE:
+            raise ValueError(
+                f"The outputs are too few numbers: one of the {trial.tried} readings that were tried agrees with them "
+                f"up to {difference:.1g} of their spread, which can be chance; give outputs for more inputs."
+            )
         return difference
     why = next((said for layers in (trial.layers, *usual) if (said := explained(layers, given))), "")
     raise ValueError(
-        f"No reading of the arrays has the model's outputs: the nearest differs from them by {difference:.2g} of their "
+        f"No reading that was tried has the model's outputs: the nearest differs from them by {difference:.2g} of their "
         f"spread. {' '.join([why, *(f'In the model, {doubt}.' for doubt in doubts)])} Check that X is what the model "
         "sees and that it is in evaluation mode, or name what is read by layers, layout and negative_slope.".replace(
             "  ", " "

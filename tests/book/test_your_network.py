@@ -170,7 +170,7 @@ def test_the_comparison_finds_what_is_unseen():
     own = np.asarray(bn.apply(bn.from_layers(square), FIXED_X))
     assert compare(square, own).reading.layout == "out_in"
     assert compare([(W.T, b) for W, b in square], own).reading.layout == "in_out"
-    with pytest.raises(ValueError, match="No reading of the arrays has the model's outputs"):
+    with pytest.raises(ValueError, match="No reading that was tried has the model's outputs"):
         compare(params, np.tanh(outputs) + np.sin(FIXED_X))
 
 

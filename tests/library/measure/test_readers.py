@@ -156,6 +156,7 @@ BAD = {
     "numbers of another length": (WHOLE.replace(b'"F64"', b'"F32"'), "declares 32 bytes, which do not fit its shape"),
     "numbers of an unknown type": (WHOLE.replace(b'"F64"', b'"F99"'), "of type F99, which NumPy lacks"),
     "two tensors in one place": (shared_place(), "do not fit its shape or the file"),
+    "bytes of no tensor": (WHOLE + bytes(8), "it declares 32 bytes of tensors but has 40"),
     "an archive of something else": (archive_of("data/words.txt"), "it holds 'data/words.txt'"),
     "an archive of stable-baselines3": (archive_of("policy.pth"), "pass model.policy.state_dict()"),
     "empty": (b"", "it is empty"),

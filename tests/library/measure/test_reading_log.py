@@ -11,7 +11,7 @@ from collections import OrderedDict, namedtuple
 from dataclasses import dataclass
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,7 @@ from models import (
 
 OPEN = "open"
 DIFFERS = (
-    r"No reading of the arrays has the model's outputs: the nearest differs from them by [\d.e+-]+ of their spread"
+    r"No reading that was tried has the model's outputs: the nearest differs from them by [\d.e+-]+ of their spread"
 )
 RNG = np.random.default_rng(5)
 
@@ -654,6 +654,75 @@ def test_inputs_and_outputs_may_be_tensors_of_sixteen_bits():
 def test_outputs_that_tell_nothing_are_refused(X, Y, sentence):
     with pytest.raises(ValueError, match=sentence):
         read(STATE, X, Y)
+
+
+def test_one_number_of_outputs_agrees_by_chance_with_one_of_many_readings():
+    """Some order of square layers comes near to any value; as near to many values comes the right one alone."""
+    rng = np.random.default_rng(0)
+    layers = [(W, None) for W in (*rng.normal(size=(5, 6, 6)), rng.normal(size=(1, 6)))]
+    letters = {f"{c}.weight": W for c, (W, _) in zip("qwerty", layers, strict=True)}
+    X = rng.normal(size=(8, 6))
+    near = mlp([layers[i] for i in (0, 2, 1, 3, 4, 5)])(X) * (1 + 3e-4)
+    with pytest.raises(ValueError, match=r"The outputs are too few numbers: one of the .* which can be chance"):
+        read(letters, X[:1], near[:1])
+    assert 1e-4 < read(letters, X, near).difference < 1e-3
+
+
+def test_one_input_is_enough_for_what_agrees_to_rounding():
+    X = np.random.default_rng(0).normal(size=(1, 8))
+    assert read(STATE, X, mlp(PLAIN)(X)).difference < 1e-6
+
+
+@pytest.mark.parametrize("name", ["gain", "alpha", "log_sigma", "in_scale"])
+def test_a_vector_that_is_called_otherwise_is_no_bias(name):
+    with pytest.raises(ValueError, match=f"'0.{name}'"):
+        read({f"{i}.{k}": np.ones((4, 4) if k == "weight" else 4) for i in (0, 2, 4) for k in ("weight", name)})
+
+
+def test_a_vector_is_a_bias_also_where_its_name_could_be_that_of_a_number():
+    arrays = {f"{i}.{k}": np.ones((4, 4) if k == "weight" else 4) for i in (0, 2, 4) for k in ("weight", "t")}
+    assert all(np.all(np.asarray(b) == 1) for _, b in read(arrays).net.layers)
+
+
+@pytest.mark.parametrize("name", ["weight_hh_l0", "recurrent_kernel"])
+def test_recurrent_weights_are_refused(name):
+    with pytest.raises(ValueError, match=f"'rnn.{name}' is a weight of a recurrent layer"):
+        read({f"rnn.{name}": np.eye(4), "fc.weight": np.eye(4), "out.weight": np.eye(4)})
+
+
+def test_what_only_sounds_like_a_part_of_a_run_is_read():
+    class Head(NamedTuple):
+        mu: dict
+        log_std: np.ndarray
+
+    eye = np.eye(4)
+    head = {"Dense_0": {"kernel": eye}, "Dense_1": {"kernel": eye}, "head": Head({"kernel": 2 * eye}, np.ones(4))}
+    assert read(head).layers[-1] == "head/mu/kernel"
+    features = {"random_features": {"kernel": eye}, "Dense_0": {"kernel": eye}, "Dense_1": {"kernel": eye}}
+    assert read(features).layers[0] == "random_features/kernel"
+
+
+@pytest.mark.parametrize("activation", [lambda z: np.clip(z, 0, 6), lambda z: np.logaddexp(100 * z, 0) / 100])
+def test_activations_near_to_relu_are_refused(activation):
+    with pytest.raises(ValueError, match="'1' is neither an array nor ReLU"):
+        read([np.eye(4), activation, np.eye(4), activation, np.eye(4)])
+
+
+def test_parts_of_a_row_in_pytorch():
+    relu, Ws = part("ReLU"), [W for W, _ in SQUARE[:3]]
+    once = sequential(linear(Ws[0]), relu, linear(Ws[1]), relu, linear(Ws[2]))
+    assert read(once).net.depth == 3  # one activation in two places
+    for kind, module in (("Square", "home"), ("InstanceNorm1d", "torch.nn.modules.instancenorm")):
+        strange = part(kind, module=module, running_var=None)
+        model = sequential(linear(Ws[0]), strange, part("ReLU"), linear(Ws[1]), part("ReLU"), linear(Ws[2]))
+        with pytest.raises(ValueError, match=f"'1' is of the kind {kind}"):
+            read(model)
+    B, A = np.ones((16, 2)), np.ones((2, 16))
+    for merged, factor in ((False, 0.5), (True, 0.0)):
+        state = [("base_layer.weight", Ws[0]), ("lora_A.d.weight", A), ("lora_B.d.weight", B)]
+        adapted = part("Linear", module="peft", state=state, in_features=16, scaling={"d": 0.5}, merged=merged)
+        model = sequential(adapted, part("ReLU"), linear(Ws[1]), part("ReLU"), linear(Ws[2]))
+        np.testing.assert_allclose(read(model).net.layers[0][0], Ws[0] + factor * B @ A, rtol=1e-5)
 
 
 def test_layers_are_named_by_matrix_module_or_network():
