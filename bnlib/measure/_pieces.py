@@ -10,6 +10,8 @@ from ._folding import Affine, Piece, by_module, is_factor, merged, normalisation
 from ._objects import Hints
 
 WEIGHT = ("weight", "kernel")
+# Matrices that belong to the weights of a layer and are none: gradients, deviations, scales.
+BESIDE = re.compile(r"(.*_)?(grad|rho|scale|gain|sigma|std|var|variance|mask)|(.*_)?log_.*", re.IGNORECASE)
 # Names that say where a layer stands, by the parts of a name between its separators.
 FIRST = {"input", "in", "enc", "encoder", "embed", "embedding", "stem", "first", "features", "backbone", "trunk", "up"}
 FINAL = {
@@ -36,7 +38,7 @@ class Pieces:
 
     Attributes:
         layers: the layers.
-        odd: whether each is a bare matrix beside layers that are named as such, like a fixed projection.
+        odd: whether each is a bare matrix beside layers that are named as such, like a fixed projection or a gradient.
         norms: batch normalisations that may stand before or behind their layer, with its number.
         spare: arrays that belong to no layer.
         said: what was merged.
@@ -89,7 +91,13 @@ def pieces_of(
             said[done] = said.get(done, 0) + 1
     layers, spare = _paired(kept)
     named = any(last(piece.name) in WEIGHT for piece in layers)
-    odd = [named and piece.b is None and not _is_weight(piece.name) for piece in layers]
+    owners = {stem(piece.name) for piece in layers if last(piece.name) in WEIGHT}
+    odd = [
+        (named and piece.b is None and not _is_weight(piece.name))
+        or bool(BESIDE.fullmatch(last(piece.name)))
+        or (last(piece.name) not in WEIGHT and stem(piece.name) in owners)
+        for piece in layers
+    ]
     merges = [f"{what} in {n} layer{'s' * (n > 1)}" for what, n in said.items()]
     found = Pieces(layers, odd, [], spare, merges, slopes)
     for place, norm in norms:

@@ -183,8 +183,8 @@ def read(
         outputs: what the model itself returns for them, (N, d_out).
 
     Raises:
-        ValueError: as ``from_arrays``; outputs that none of the readings has, with the largest difference, or that are too
-                few numbers.
+        ValueError: as ``from_arrays``; outputs that none of the readings has, with the largest difference, or that are
+            too few numbers.
 
     Example:
         >>> W = np.array([[0.0, 1.0], [0.0, 0.0]])
@@ -315,12 +315,11 @@ def _agreed(trial: Trial | None, given: Truth, usual: Sequence[Layers], doubts: 
             )
         return difference
     why = next((said for layers in (trial.layers, *usual) if (said := explained(layers, given))), "")
+    found = " ".join(filter(None, [why, *(f"In the model, {doubt}." for doubt in doubts), "Check"]))
     raise ValueError(
-        f"No reading that was tried has the model's outputs: the nearest differs from them by {difference:.2g} of their "
-        f"spread. {' '.join([why, *(f'In the model, {doubt}.' for doubt in doubts)])} Check that X is what the model "
-        "sees and that it is in evaluation mode, or name what is read by layers, layout and negative_slope.".replace(
-            "  ", " "
-        )
+        f"No reading that was tried has the model's outputs: the nearest differs from them by {difference:.2g} of "
+        f"their spread. {found} that X is what the model sees and that it is in evaluation mode, or name what is read "
+        "by layers, layout and negative_slope."
     )
 
 

@@ -684,6 +684,12 @@ def test_a_vector_is_a_bias_also_where_its_name_could_be_that_of_a_number():
     assert all(np.all(np.asarray(b) == 1) for _, b in read(arrays).net.layers)
 
 
+@pytest.mark.parametrize(("weight", "beside"), [("weight", "weight_grad"), ("weight_mu", "weight_rho"), ("W", "log_W")])
+def test_a_matrix_that_belongs_to_a_weight_is_no_layer(weight, beside):
+    with pytest.raises(ValueError, match=f"'0.{beside}' is a matrix beside layers that are called otherwise"):
+        read({f"{i}.{k}": np.eye(4) for i in (0, 2, 4) for k in (weight, beside)})
+
+
 @pytest.mark.parametrize("name", ["weight_hh_l0", "recurrent_kernel"])
 def test_recurrent_weights_are_refused(name):
     with pytest.raises(ValueError, match=f"'rnn.{name}' is a weight of a recurrent layer"):
