@@ -42,7 +42,7 @@ class Minimum(NamedTuple):
         flattest: of the last quarter of the points, the one with the shortest gradient.
         gradient: norm of the gradient there.
         history: objective after each iteration.
-        failures: number of failed searches.
+        failures: number of failed searches; one whose step changes no parameter is among them.
     """
 
     x: Array
@@ -79,6 +79,7 @@ def minimize(objective: Callable[[Array], Array], x: Array, steps: int, memory: 
         point, mem, d, fresh, flattest = carry
         # Without curvature information the gradient sets the scale: take a short first step.
         start = jnp.where(fresh, jnp.minimum(1.0, 0.1 / jnp.linalg.norm(point.g)), 1.0).astype(dtype)
+        d, start = lax.cond(fresh & ~(start > 0), _in_units, lambda d, start: (d, start), d, start)
         new, ok = _weak_wolfe(value_and_grad, point, d, start)
         mem = _remember(mem, new.x - point.x, new.g - point.g, new.g, t, ok)
         direction = -_inverse_hessian_times(mem, new.g)
@@ -101,6 +102,15 @@ def minimize(objective: Callable[[Array], Array], x: Array, steps: int, memory: 
     start = (_Point(x, f, g), mem, -g, jnp.array(True), (x, jnp.linalg.norm(g)))
     (point, *_, flattest), (history, failed) = lax.scan(step, start, jnp.arange(steps))
     return Minimum(point.x, *flattest, history, jnp.sum(failed))
+
+
+def _in_units(d: Array, _: Array) -> tuple[Array, Array]:
+    """Return a direction in units of its largest entry, and a step of length 0.1 along it.
+
+    The squares of a gradient overflow long before it does; its slope would be infinite, and its first step zero.
+    """
+    d = d / jnp.max(jnp.abs(d))
+    return d, 0.1 / jnp.linalg.norm(d)
 
 
 def _weak_wolfe(value_and_grad: Callable, point: _Point, d: Array, start: Array) -> tuple[_Point, Array]:
@@ -128,7 +138,8 @@ def _weak_wolfe(value_and_grad: Callable, point: _Point, d: Array, start: Array)
     *_, trial, done, _ = lax.while_loop(lambda s: ~s[4] & (s[5] < MAX_TRIALS), search, state)
     # A last trial that decreases the objective is kept even if the slope condition was not met.
     keep = done | (jnp.isfinite(trial.f) & (trial.f < point.f))
-    return jax.tree.map(lambda a, b: jnp.where(keep, a, b), trial, point), done
+    # A step that leaves every parameter where it was is none, whatever the conditions say of an infinite slope.
+    return jax.tree.map(lambda a, b: jnp.where(keep, a, b), trial, point), done & jnp.any(trial.x != point.x)
 
 
 def _remember(mem: _Memory, s: Array, y: Array, g: Array, t: Array, ok: Array) -> _Memory:

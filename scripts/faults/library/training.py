@@ -128,6 +128,10 @@ TRAINING_FAULTS: list[Row] = [
     ("noise-absolute", "training/lbfgs", "rounding of an objective of size one for any size",
      "noise = 2 * jnp.finfo(d.dtype).eps * jnp.abs(point.f)", "noise = 2 * jnp.finfo(d.dtype).eps",
      LBFGS, "rise_by_rounding"),
+    ("zero-step-done", "training/lbfgs", "a step that moves nothing counted as one",
+     "trial, point), done & jnp.any(trial.x != point.x)", "trial, point), done", LBFGS, "moves_nothing"),
+    ("first-step-overflow", "training/lbfgs", "no units for a gradient whose square overflows",
+     "lax.cond(fresh & ~(start > 0), _in_units,", "lax.cond(jnp.array(False), _in_units,", LBFGS, "overflows"),
     # Thresholds met exactly.
     ("kink-end", "training/stationarity", "a pre-activation of zero on no kink",
      "jnp.abs(pre) <= kink * scale", "jnp.abs(pre) < kink * scale", STATIONARY, "near_in_units"),

@@ -257,3 +257,24 @@ def test_a_search_that_fails_by_itself_is_recovered():
         assert np.all(np.diff(found.history) <= 1e-5)
         failures += int(found.failures)
     assert failures > 0
+
+
+@jax.jit
+def downhill(x):
+    return lbfgs.minimize(lambda v: jnp.sum(jnp.exp(v**2)), x, 200, 10)
+
+
+@pytest.mark.parametrize("start", [[9.0, 1.0], [9.0, 9.0], [3.0, 1.0]])
+def test_a_gradient_whose_square_overflows_is_followed(start):
+    """In single precision exp(81) is a number, and its square is none."""
+    found = downhill(jnp.asarray(start, jnp.float32))
+    assert found.history[-1] == pytest.approx(2.0, abs=1e-5)
+    assert np.all(np.isfinite(found.history))
+
+
+@pytest.mark.parametrize("start", [[9.3, 2.0], [0.0, 0.0]], ids=["infinite gradient", "no gradient"])
+def test_a_step_that_moves_nothing_is_a_failure(start):
+    x = jnp.asarray(start, jnp.float32)
+    found = downhill(x)
+    np.testing.assert_array_equal(found.x, x)
+    assert found.failures == 200
