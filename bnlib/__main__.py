@@ -1,4 +1,4 @@
-"""Command line: ``python -m bnlib report WEIGHTS --inputs INPUTS``."""
+"""Command line: ``python -m bnlib report WEIGHTS --inputs INPUTS``, or ``--version``."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jax
 
+from . import __version__
 from .measure.files import load_points
 from .measure.report import report
 
@@ -13,6 +14,7 @@ from .measure.report import report
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status; errors are one sentence on stderr."""
     parser = argparse.ArgumentParser(prog="python -m bnlib", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"bnlib {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("report", help="measure a trained ReLU network")
     command.add_argument("weights", help="npz, safetensors or HDF5 file of its weights and biases")
