@@ -27,6 +27,10 @@ def targets(Y: Any, d_out: int, loss: Loss) -> Array:
     """
     if loss not in get_args(Loss):
         raise ValueError(f"loss must be one of {', '.join(map(repr, get_args(Loss)))}, but it is {loss!r}.")
+    if np.ndim(Y) == 1 and not _checks.is_traced(Y):
+        labels = jnp.issubdtype(np.asarray(Y).dtype, np.integer)
+        way = "np.eye(classes)[labels]" if labels else "Y[:, None]"
+        raise ValueError(f"Y must have shape (N, {d_out}), but its shape is {np.shape(Y)}: give {way}.")
     Y = _checks.points("Y", Y, d_out)
     if loss == "cross-entropy":
         rows = np.asarray(Y, np.float64)

@@ -1,5 +1,6 @@
 """Training with a ridge until the bottleneck has formed: a first-order phase, then L-BFGS."""
 
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from . import checkpoints
 from .objective import Loss, targets
 from .outcome import TrainResult, foresee, summarise
 from .phases import Stages, schedule
+from .scaling import warnings_of_scale
 from .trajectory import Trajectory
 
 # Width of the smoothed ReLU and L-BFGS iterations at each: a kink that is still wide is easier to cross.
@@ -98,6 +100,7 @@ def train(
 
     Source: bnlib; chapters opening, training.
     """
+    given = X, Y
     net, X, Y, ridge = checked(net, X, Y, ridge, dtype, loss)
     rate = _checks.number("learning_rate", learning_rate)
     depth = net.depth if depth is None else _checks.integer("depth", depth, net.depth)
@@ -116,7 +119,9 @@ def train(
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None:
         checkpoints.reserve(path)
-    variance = foresee(Y, ridge, depth, loss)
+    variance = foresee(given[1], ridge, depth, loss)
+    for sentence in warnings_of_scale(*given, dtype):
+        warnings.warn(sentence, stacklevel=2)
     part = partial(Trajectory, path=path, data=(X, Y, ridge), rate=rate, memory=memory, loss=loss, failures=[])
     trials: tuple[tuple[int, float], ...] = ()
     if depth == net.depth:

@@ -17,6 +17,8 @@ from .phases import Phase, State, first_order, optimiser, run_phase
 
 # Norm of the gradient, relative to that of the ridge, at which rounds of polishing end.
 FLAT = 0.01
+# What to do about an objective that is not finite.
+WAY = "scale X and Y, or lower learning_rate"
 
 
 class Trajectory:
@@ -110,7 +112,7 @@ class Trajectory:
             self.history = np.append(self.history, np.asarray(values, np.float64))
             if not np.all(np.isfinite(self.history)):
                 step = int(np.argmin(np.isfinite(self.history)))
-                raise RuntimeError(f"Training diverged: the objective is not finite at step {step}.")
+                raise RuntimeError(f"Training diverged: the objective is not finite at step {step}; {WAY}.")
             self.done += 1
             _progress(self.done, len(self.phases), self.history[-1])
             if self.path is not None:

@@ -2,14 +2,17 @@
 
 import warnings
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import bnlib as bn
 import engine
 import reference
-from bnlib.training import outcome
+from bnlib.training import outcome, scaling
 
 
 def test_collapse_to_a_constant_is_reported():
@@ -115,3 +118,71 @@ def test_collapse_is_measured_from_the_best_constant():
         warnings.simplefilter("always")
         assert not engine.quick(data=(X, np.full((engine.N, 2), 0.5)), loss="cross-entropy").collapsed
     assert [str(w.message) for w in caught] == ["All rows of Y are equal, so a constant function fits them."]
+
+
+# Rows of the users' log, each with its own sentence.
+
+X, Y = engine.data()
+ROWS = {
+    "inputs times 1e6": ({"data": (1e6 * X, Y)}, ["X is not scaled, because its entries reach"]),
+    "inputs plus 1e6": ({"data": (1e6 + X, Y)}, ["X is not scaled"]),
+    "inputs plus 1e9": ({"data": (1e9 + X, Y)}, ["The cast of X to float32 loses"]),
+    "targets plus 1e6": ({"data": (X, 1e6 + Y)}, ["Y is not scaled"]),
+    "targets plus 1e9": ({"data": (X, 1e9 + Y)}, ["The cast of Y to float32 loses 100 % of the variance"]),
+    "targets times 1e-20": ({"data": (X, 1e-20 * Y), "ridge": 0.0}, ["Y is not scaled, because its rows differ by"]),
+    "one step of Adam": ({"first_order_steps": 1, "stages": ()}, ["The network is not trained after 1 step: its loss"]),
+    "constant targets": ({"data": (X, np.full_like(Y, 0.1))}, ["All rows of Y are equal"]),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_row_of_the_log_has_its_own_sentence(row):
+    settings, expected = ROWS[row]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        engine.quick(**settings)
+    said = [str(w.message) for w in caught]
+    assert [s[: len(e)] for s, e in zip(said, expected, strict=False)] == expected
+    assert all(s.endswith(".") for s in said)
+    if row != "inputs plus 1e9":  # where the cast has made all inputs equal, and the function is a constant
+        assert not any("collapsed to a constant" in s for s in said)
+    assert (row == "constant targets") == any(s.startswith("All rows of Y are equal") for s in said)
+
+
+def test_a_network_worse_than_a_constant_is_called_so():
+    net, steps = engine.start(), np.ones(200)
+    with pytest.warns(UserWarning, match="worse than a constant function: its loss is .*; scale X and Y, or train"):
+        outcome.summarise(jax.tree.map(lambda a: 9 * a, net), steps, 0.0, jnp.asarray(X), jnp.asarray(Y), 0.0, 0.8)
+
+
+def test_a_network_as_good_as_a_constant_is_not_called_constant():
+    """Its outputs vary as much as the targets, across them: it explains nothing, and is no constant."""
+    net = bn.from_layers([([[1.0, 0.0]], [0.0])], negative_slope=1.0)
+    points, targets = jnp.array([[0.1, 1.0], [-0.1, 1.0], [0.1, -1.0], [-0.1, -1.0]]), jnp.array([[0.9]] * 4)
+    targets = jnp.where(points[:, 1:] > 0, 1.0, -1.0) * 0.3
+    with pytest.warns(UserWarning, match="not constant, but no better than a constant function"):
+        outcome.summarise(net, np.ones(200), 0.0, points, targets, 0.0, 0.1 * 0.995)
+
+
+@given(st.integers(0, 15), st.sampled_from([np.float32, np.float64]), st.integers(0, 100))
+def test_what_a_cast_loses_is_the_variance_of_its_error(power, dtype, seed):
+    """It is at most the square of the spacing of numbers there; float64 loses nothing of float64."""
+    A = 10.0**power + np.random.default_rng(seed).normal(size=(20, 2))
+    lost = scaling.lost_in_cast(A, dtype)
+    centred = A - A.mean(axis=0, keepdims=True)
+    spacing = np.spacing(np.max(np.abs(A)).astype(dtype)).astype(float)
+    assert np.all(lost * np.mean(centred**2, axis=0) <= spacing**2 * (1 + 1e-6))
+    assert dtype != np.float64 or np.all(lost == 0)
+    np.testing.assert_allclose(lost, scaling.lost_in_cast(A[:, ::-1], dtype)[::-1])
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-3, 1.0, 1e2])
+def test_scaled_data_are_not_spoken_of(size):
+    assert scaling.warnings_of_scale(X, size * Y, np.float32) == []
+    assert scaling.warnings_of_scale(np.full((5, 2), 1e7), np.full((5, 2), 0.1), np.float32) == []
+
+
+@pytest.mark.parametrize(("rows", "way"), [(np.arange(5), r"np\.eye\(classes\)"), (np.ones(5), r"Y\[:, None\]")])
+def test_targets_in_a_row_are_refused_with_the_way_out(rows, way):
+    with pytest.raises(ValueError, match=rf"Y must have shape \(N, 2\), but its shape is \(5,\): give {way}"):
+        engine.quick(data=(X[:5], rows))
