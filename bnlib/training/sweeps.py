@@ -1,7 +1,8 @@
 """Many trainings at once: spread over all devices of all processes, batched on accelerators."""
 
 import pickle
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -21,13 +22,47 @@ from .objective import Loss
 from .outcome import TrainResult, foresee, summarise
 from .phases import Phase, Stages, first_order, optimiser, run_phase, schedule
 from .run import STAGES, checked, train
+from .scaling import warnings_of_scale
+from .trajectory import WAY
 
 Member = tuple[Network, Any, Any, float]
+Outcomes = dict[int, TrainResult | RuntimeError]
 SINGLE = {"depth", "shallow", "polish", "checkpoint"}
 
 
+class SweepError(ExceptionGroup):
+    """Hold the errors of the members of a sweep that failed, and the results of all others.
+
+    Args:
+        message: what happened.
+        errors: from the number of a member to its error.
+        results: from the number of a member to its result.
+
+    Example:
+        >>> try:
+        ...     raise SweepError("1 of 2 members failed.", {1: RuntimeError("Training diverged.")}, {0: "a result"})
+        ... except SweepError as error:
+        ...     error.indices, error.results, str(error.exceptions[0])
+        ([1], {0: 'a result'}, 'Member 1: Training diverged.')
+
+    Source: bnlib.
+    """
+
+    indices: list[int]
+    results: dict[int, TrainResult]
+
+    def __new__(cls, message: str, errors: Mapping[int, Exception], results: dict[int, TrainResult]) -> "SweepError":
+        """Name the member in each error, and keep the results beside them."""
+        named = [RuntimeError(f"Member {i}: {error}") for i, error in errors.items()]
+        for new, error in zip(named, errors.values(), strict=True):
+            new.__cause__ = error
+        group = super().__new__(cls, f"{message} The numbers are in .indices, what has finished in .results.", named)
+        group.indices, group.results = list(errors), results
+        return group
+
+
 def sweep(
-    members: Sequence[Member], *, mesh: Mesh | None = None, batched: bool | None = None, **settings: Any
+    members: Iterable[Member], *, mesh: Mesh | None = None, batched: bool | None = None, **settings: Any
 ) -> list[TrainResult]:
     """Train every member as ``train`` does, whatever mixture of seeds, ridges, depths and tasks they are.
 
@@ -37,17 +72,19 @@ def sweep(
     In a run of several processes all must pass the same members, and all get all results.
 
     Args:
-        members: tuples (start, X, Y, ridge).
+        members: tuples (start, X, Y, ridge), in a list or from a generator.
         mesh: devices to use; all devices of all processes when None.
         batched: whether equal shapes train as one batch; None to decide by the kind of device. Inserted layers,
             polishing and checkpoints are for single members.
-        **settings: see ``train``; one checkpoint path serves all members, whose numbers are added to its name.
+        **settings: see ``train``; one checkpoint path serves all members, whose fingerprints are added to its name, so
+            that members can be added, left out and reordered.
 
     Returns:
         One ``TrainResult`` per member, in order.
 
     Raises:
-        ValueError: no members, or bad input as in ``train``.
+        ValueError: no members, one that is no (start, X, Y, ridge), or bad input as in ``train``.
+        SweepError: some members diverged or failed otherwise; it has their numbers, and the results of all others.
 
     Example:
         >>> from bnlib import from_layers
@@ -58,8 +95,12 @@ def sweep(
 
     Source: bnlib; chapter training.
     """
+    members = list(members)
     if not members:
         raise ValueError("members must hold at least one (start, X, Y, ridge).")
+    for i, member in enumerate(members):
+        if not isinstance(member, tuple | list) or len(member) != 4:
+            raise ValueError(f"Member {i} must be a tuple (start, X, Y, ridge), but it is {_form(member)}.")
     devices = list(mesh.devices.flat) if mesh is not None else jax.devices()
     settings = {name: value for name, value in settings.items() if value or name not in SINGLE}
     single = SINGLE & settings.keys()
@@ -70,37 +111,63 @@ def sweep(
     x64 = bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
     # All are checked before the first is trained; as NumPy arrays they are bound to no device.
     kind = settings.get("dtype", jnp.float32), settings.get("loss", "squared")
-    members = [(*jax.tree.map(np.asarray, checked(*member, *kind)[:3]), float(member[3])) for member in members]
+    cast = [(*jax.tree.map(np.asarray, checked(*member, *kind)[:3]), float(member[3])) for member in members]
+    names = _names(cast) if settings.get("checkpoint") is not None else []
+    # X and Y stay in the type in which they were given: what a cast loses is said of them.
+    given = [(np.asarray(X), np.asarray(Y)) for _, X, Y, _ in members]
+    members = cast
 
-    def share(d: int) -> dict[int, TrainResult]:
-        done: dict[int, TrainResult] = {}
+    def work_on(indices: list[int]) -> list[TrainResult | RuntimeError]:
+        if len(indices) > 1:
+            return _batch([members[i] for i in indices], [given[i] for i in indices], **settings)
+        (i,) = indices
+        (net, _, _, ridge), (X, Y) = members[i], given[i]
+        own = {"checkpoint": checkpoints.beside(Path(settings["checkpoint"]), names[i])} if names else {}
+        return [train(net, X, Y, ridge, **settings | own)]
+
+    def share(d: int) -> Outcomes:
+        done: Outcomes = {}
         # Context settings belong to a thread, so each worker repeats them.
         with jax.enable_x64(x64), jax.default_device(devices[d]):
             for _, indices in (job for job in work if job[0] == d):
-                group = [members[i] for i in indices]
-                own = _numbered(settings, indices[0])
-                results = _batch(group, **settings) if len(group) > 1 else [train(*group[0], **own)]
-                done |= zip(indices, results, strict=True)
+                try:
+                    done |= zip(indices, work_on(indices), strict=True)
+                except RuntimeError as error:  # the other members go on
+                    done |= dict.fromkeys(indices, error)
         return done
 
     local = [d for d, device in enumerate(devices) if device.process_index == jax.process_index()]
-    mine: dict[int, TrainResult] | Exception
+    mine: Outcomes | Exception
     try:
         with ThreadPoolExecutor(max(1, len(local))) as pool:
             mine = {i: r for part in pool.map(share, local) for i, r in part.items()}
     except Exception as error:  # the other processes wait for results: they must hear of it
         mine = error
-    done: dict[int, TrainResult] = {}
+    done: Outcomes = {}
     for part in _gather(mine) if jax.process_count() > 1 else [mine]:
         if isinstance(part, Exception):
             raise part
         done |= part
-    return [done[i] for i in range(len(members))]
+    results, errors = {}, {}
+    for i, outcome in sorted(done.items()):
+        if isinstance(outcome, RuntimeError):
+            errors[i] = outcome
+        else:
+            results[i] = outcome
+    if errors:
+        raise SweepError(f"{len(errors)} of {len(members)} members failed.", errors, results)
+    return list(results.values())
 
 
-def _numbered(settings: dict[str, Any], i: int) -> dict[str, Any]:
-    path = settings.get("checkpoint")
-    return settings if path is None else settings | {"checkpoint": checkpoints.beside(Path(path), f"{i}")}
+def _form(member: Any) -> str:
+    return f"{len(member)} values" if isinstance(member, tuple | list) else f"of type {type(member).__name__}"
+
+
+def _names(members: Sequence[Member]) -> list[str]:
+    """Return the fingerprint of each member, with a number where equal ones are repeated."""
+    keys = [checkpoints.fingerprint(*member)[:16] for member in members]
+    repeated = [keys[:i].count(key) for i, key in enumerate(keys)]
+    return [f"{key}-{count}" if count else key for key, count in zip(keys, repeated, strict=True)]
 
 
 def _batches(members: Sequence[Member], n_devices: int) -> list[tuple[int, list[int]]]:
@@ -114,6 +181,7 @@ def _batches(members: Sequence[Member], n_devices: int) -> list[tuple[int, list[
 
 def _batch(
     group: list[Member],
+    given: list[tuple[np.ndarray, np.ndarray]],
     *,
     loss: Loss = "squared",
     first_order_steps: int = 500,
@@ -121,20 +189,24 @@ def _batch(
     stages: Stages | None = None,
     memory: int | None = None,
     dtype: Any = jnp.float32,
-) -> list[TrainResult]:
-    """Train members of equal shapes as one batch on the current device."""
+) -> list[TrainResult | RuntimeError]:
+    """Train members of equal shapes as one batch on the current device; X and Y are also as they were given."""
     stacked = jax.tree.map(lambda *a: jnp.stack([jnp.asarray(v, dtype) for v in a]), *group)
     phases = schedule(first_order_steps, STAGES if stages is None else stages)
     rate = _checks.number("learning_rate", learning_rate)
     memory = None if memory is None else _checks.integer("memory", memory, 1)
-    variances = [foresee(Y, ridge, net.depth, loss) for net, _, Y, ridge in group]
+    variances = [foresee(Y, member[3], member[0].depth, loss) for member, (_, Y) in zip(group, given, strict=True)]
+    for sentence in (s for arrays in given for s in warnings_of_scale(*arrays, dtype)):
+        warnings.warn(sentence, stacklevel=2)
     nets, histories, smoothed = _run(tuple(phases), rate, memory, loss, *stacked)
-    results = []
+    results: list[TrainResult | RuntimeError] = []
     for i, (_, X, Y, ridge) in enumerate(group):
         net, history = jax.tree.map(lambda a, i=i: a[i], nets), np.asarray(histories[i], np.float64)
         if not np.all(np.isfinite(history)):
             step = int(np.argmin(np.isfinite(history)))
-            raise RuntimeError(f"Training diverged for ridge {ridge!r}: the objective is not finite at step {step}.")
+            said = f"Training diverged for ridge {ridge!r}: the objective is not finite at step {step}; {WAY}."
+            results.append(RuntimeError(said))
+            continue
         results.append(summarise(net, history, float(smoothed[i]), X, Y, ridge, variances[i], loss))
     return results
 
@@ -154,7 +226,7 @@ def _run(
     return state[0], jnp.concatenate(histories), smoothed
 
 
-def _gather(done: dict[int, TrainResult] | Exception) -> list[dict[int, TrainResult] | Exception]:
+def _gather(done: Outcomes | Exception) -> list[Outcomes | Exception]:
     """Exchange what the processes of one run have as bytes, which no conversion of types can touch."""
     plain = jax.tree.map(lambda a: np.asarray(a) if isinstance(a, Array) else a, done)
     mine = np.frombuffer(pickle.dumps(plain), np.uint8)

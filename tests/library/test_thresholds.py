@@ -171,8 +171,8 @@ def test_gradients_are_relative_to_that_of_the_ridge(monkeypatch, ridge):
 
 def test_a_batch_has_the_defaults_of_a_single_training():
     single, batch = (inspect.signature(f).parameters for f in (bn.train, sweeps._batch))
-    assert {name: single[name].default for name in batch if name != "group"} == {
-        name: parameter.default for name, parameter in batch.items() if name != "group"
+    assert {name: single[name].default for name in batch if name not in ("group", "given")} == {
+        name: parameter.default for name, parameter in batch.items() if parameter.default is not parameter.empty
     }
 
 

@@ -126,10 +126,10 @@ def two_processes(folder):
         "devices of one process": bn.sweep(members()[:1], mesh=Mesh(jax.devices()[:1], "m"), **FEW),
     }
     steep = jax.tree.map(lambda a: a * 1e12, members()[1][0])
-    try:
+    with pytest.raises(sweeps.SweepError) as failed:
         bn.sweep([members()[0], (steep, *members()[1][1:])], **FEW)
-    except RuntimeError as error:
-        results["error"] = str(error)
+    assert (failed.value.indices, list(failed.value.results)) == ([1], [0])
+    results["error"] = str(failed.value.exceptions[0])
     return {name: r if isinstance(r, str) else [engine.bits(m) for m in r] for name, r in results.items()}, mine
 
 
@@ -141,7 +141,8 @@ def test_two_processes_give_what_single_trainings_give(folder, on_eight):
             "all": single,
             "one member": single[:1],
             "devices of one process": single[:1],
-            "error": "Training diverged: the objective is not finite at step 0.",
+            "error": "Member 1: Training diverged: the objective is not finite at step 0; "
+            "scale X and Y, or lower learning_rate.",
         }
 
 
@@ -244,8 +245,10 @@ def test_bad_members_are_refused_before_the_first_is_trained(monkeypatch, group,
 
 def test_a_batch_reports_what_a_training_reports():
     steep = jax.tree.map(lambda a: a * 1e12, engine.start(1))
-    with pytest.raises(RuntimeError, match=r"for ridge 0\.02: the objective is not finite at step 0"):
+    with pytest.raises(sweeps.SweepError) as failed:
         bn.sweep(changed(net=steep), batched=True, **FEW)
+    assert (failed.value.indices, list(failed.value.results)) == ([1], [0])
+    assert "for ridge 0.02: the objective is not finite at step 0; scale" in str(failed.value.exceptions[0])
     with (
         pytest.warns(UserWarning, match="expect a constant function"),
         pytest.warns(UserWarning, match="collapsed to a constant function, from about step"),
@@ -266,3 +269,25 @@ def test_a_sweep_takes_the_cross_entropy():
         np.testing.assert_allclose(one.history[:10], other.history[:10], rtol=1e-4)
     with pytest.raises(ValueError, match="sum to one"):
         bn.sweep([(engine.start(), *engine.data(), 0.1)], loss="cross-entropy")
+
+
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_a_member_that_diverges_does_not_lose_the_others(bad):
+    """Its number is said, and what has finished comes back bit for bit."""
+    good = [(engine.start(seed), *engine.data(), 0.01) for seed in range(3)]
+    steep = jax.tree.map(lambda a: a * 1e12, good[bad][0])
+    with pytest.raises(sweeps.SweepError) as failed:
+        bn.sweep([(steep, *m[1:]) if i == bad else m for i, m in enumerate(good)], batched=False, **FEW)
+    assert failed.value.indices == [bad]
+    assert [str(e).split(":")[0] for e in failed.value.exceptions] == [f"Member {bad}"]
+    for i, result in failed.value.results.items():
+        assert engine.bits(result) == engine.bits(bn.train(*good[i], **FEW))
+    assert sorted([bad, *failed.value.results]) == [0, 1, 2]
+    assert failed.value.subgroup(RuntimeError) is not None
+
+
+def test_members_come_from_a_generator_or_are_refused_by_number():
+    assert engine.bits(bn.sweep((m for m in batch()[:1]), **FEW)) == engine.bits(bn.sweep(batch()[:1], **FEW))
+    for wrong, said in ((batch()[1][:3], "3 values"), (5, "of type int")):
+        with pytest.raises(ValueError, match=rf"Member 1 must be a tuple \(start, X, Y, ridge\), but it is {said}"):
+            bn.sweep([batch()[0], wrong], **FEW)
