@@ -1,14 +1,18 @@
 """Checkpoints that are whole or absent: arrays only, checksummed, tied to one run."""
 
+import errno
 import hashlib
 import io
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+
+from . import locks
 
 
 def fingerprint(*parts: Any) -> str:
@@ -50,27 +54,34 @@ def reserve(path: Path) -> None:
     """
     try:
         _part(path).touch()
-        _part(path).unlink()
+        _part(path).unlink(missing_ok=True)
     except OSError as error:
         raise ValueError(f"No checkpoint can be written to '{path}' ({error.strerror}).") from error
 
 
 def _part(path: Path) -> Path:
-    """Return the temporary name; always the same, so that what a killed run leaves there is written over."""
-    return path.with_name(path.name + ".part")
+    """Return the temporary name, which no other process or thread writes to."""
+    return path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
 
 
-def save(path: Path, run: str, phase: int, arrays: Sequence[np.ndarray]) -> None:
+def _parts(path: Path) -> list[Path]:
+    """Return the temporary files of all processes; those of killed runs are among them."""
+    return [p for p in path.parent.iterdir() if p.name.startswith(f"{path.name}.") and p.suffix == ".part"]
+
+
+def save(path: Path, run: str | Sequence[str], phase: int, arrays: Sequence[np.ndarray]) -> None:
     """Write a checkpoint to a temporary file and rename it, so that the old one stays until the new one is whole.
+
+    One process writes at a time, and looks again whose the old one is. One of this run that is further stays.
 
     Args:
         path: file to replace.
-        run: fingerprint of the run.
+        run: fingerprint of the run, or that of each of its beginnings, of 0, 1, 2, ... phases.
         phase: number of phases done.
         arrays: state of the run.
 
     Raises:
-        OSError: it could not be written; the old one is intact.
+        OSError: it could not be written, or the file is now another run's; the old one is intact.
 
     Example:
         >>> import tempfile
@@ -81,26 +92,37 @@ def save(path: Path, run: str, phase: int, arrays: Sequence[np.ndarray]) -> None
 
     Source: bnlib.
     """
-    header = np.array([run, str(phase), fingerprint(run, phase, list(arrays))])
+    owner = run if isinstance(run, str) else run[phase]
+    header = np.array([owner, str(phase), fingerprint(owner, phase, list(arrays))])
     whole = io.BytesIO()
     np.savez(whole, allow_pickle=False, header=header, **{f"array_{i}": a for i, a in enumerate(arrays)})
-    try:
-        with _part(path).open("wb") as file:
-            file.write(whole.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        _part(path).replace(path)
-    except OSError:
-        _part(path).unlink(missing_ok=True)
-        raise
+    with locks.held(path) as alone:
+        try:
+            found = load(path, run)
+        except ValueError as error:
+            raise OSError(errno.EEXIST, "what lies there now is not of this run") from error
+        if found is not None and found[0] > phase:
+            return
+        try:
+            with _part(path).open("wb") as file:
+                file.write(whole.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            _part(path).replace(path)
+        except OSError:
+            _part(path).unlink(missing_ok=True)
+            raise
+        for left in _parts(path) if alone else []:  # by killed runs, because no other writes now
+            left.unlink(missing_ok=True)
 
 
-def load(path: Path, run: str) -> tuple[int, list[np.ndarray]] | None:
+def load(path: Path, run: str | Sequence[str]) -> tuple[int, list[np.ndarray]] | None:
     """Read a checkpoint; None when there is none.
 
     Args:
         path: file written by ``save``.
-        run: fingerprint of the run that wants to continue.
+        run: fingerprint of the run that wants to continue, or that of each of its beginnings, of 0, 1, 2, ... phases:
+            then a run that ended earlier than this one is continued.
 
     Returns:
         The number of phases done and the arrays.
@@ -125,6 +147,6 @@ def load(path: Path, run: str) -> tuple[int, list[np.ndarray]] | None:
         raise ValueError(f"'{path}' is not a whole checkpoint ({error}); move it away to start again.") from error
     if checksum != fingerprint(owner, done, arrays):
         raise ValueError(f"'{path}' is damaged: its checksum does not fit; move it away to start again.")
-    if owner != run:
+    if owner not in ([run] if isinstance(run, str) else run[done : done + 1]):
         raise ValueError(f"'{path}' belongs to a run with other data or settings; choose another file.")
     return done, arrays

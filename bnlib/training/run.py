@@ -13,7 +13,6 @@ from .. import _checks
 from ..build.constructions import deepen
 from ..networks import Network
 from ..theory.spectra import bottleneck_rank
-from . import checkpoints
 from .objective import Loss, targets
 from .outcome import TrainResult, foresee, summarise
 from .phases import Stages, schedule
@@ -80,7 +79,8 @@ def train(
             for 50, or 100 in polishing.
         dtype: type used in training; the network comes back in it, or, where jax_enable_x64 is on, in float64 after
             polishing.
-        checkpoint: npz file that is written as training goes and continued from when it exists.
+        checkpoint: npz file that is written as training goes and continued from when it exists. A finished one is
+            trained longer by further ``stages`` or ``polish``, and may lie where nothing can be written.
 
     Returns:
         A ``TrainResult``. ``converged`` says that the objective has stopped moving and that the network is balanced.
@@ -117,8 +117,6 @@ def train(
     finish = schedule(0, polish, "polish")
     memory = None if memory is None else _checks.integer("memory", memory, 1)
     path = None if checkpoint is None else Path(checkpoint)
-    if path is not None:
-        checkpoints.reserve(path)
     variance = foresee(given[1], ridge, depth, loss)
     for sentence in warnings_of_scale(*given, dtype):
         warnings.warn(sentence, stacklevel=2)

@@ -37,7 +37,7 @@ class Trajectory:
         failures: takes the errors at writing checkpoints; shared by the trajectories of a training, which warn once.
 
     Raises:
-        ValueError: the checkpoint is damaged or of another run.
+        ValueError: the checkpoint is damaged or of another run, or none can be written there.
 
     Example:
         >>> from bnlib import from_layers
@@ -73,12 +73,16 @@ class Trajectory:
         self.smoothed: float = float("nan") if before is None else before.smoothed
         self.done = 0
         self.state: State = (net, optimiser(first_order(phases), rate).init(net))
-        self.key = checkpoints.fingerprint(net, *data, phases, rate, memory, loss)
-        if path is not None and (found := checkpoints.load(path, self.key)) is not None:
+        whose = checkpoints.fingerprint(net, *data, rate, memory, loss)
+        # A run that ended earlier and is the same up to there is continued.
+        self.keys = [checkpoints.fingerprint(whose, phases[:stop]) for stop in range(len(phases) + 1)]
+        if path is not None and (found := checkpoints.load(path, self.keys)) is not None:
             self.done, (self.history, smoothed, *leaves) = found
             self.smoothed = float(smoothed)
             with jax.enable_x64(any(a.dtype == np.float64 for a in leaves)):
                 self.state = jax.tree.unflatten(jax.tree.structure(self.state), [jnp.asarray(a) for a in leaves])
+        if path is not None and self.done < len(phases):
+            checkpoints.reserve(path)
 
     @property
     def net(self) -> Network:
@@ -118,7 +122,7 @@ class Trajectory:
             if self.path is not None:
                 arrays = [self.history, np.asarray(self.smoothed), *map(np.asarray, jax.tree.leaves(self.state))]
                 try:
-                    checkpoints.save(self.path, self.key, self.done, arrays)
+                    checkpoints.save(self.path, self.keys, self.done, arrays)
                 except OSError as error:
                     if not self.failures:  # once is enough for the whole training
                         warnings.warn(

@@ -290,7 +290,6 @@ OTHER_RUNS = {
     "targets": {"Y": Y + 1e-6},
     "ridge": {"ridge": 0.011},
     "stages": {"stages": ((0.03, 20), (0.01, 20), (0.0, 21))},
-    "polish": {"polish": ((0.01, 20),)},
     "start": {"net": engine.start(1)},
     "slope": {"net": engine.start(slope=1.0)},
     "steps": {"first_order_steps": 20},
