@@ -1,14 +1,20 @@
-"""Command line: ``python -m bnlib report WEIGHTS --inputs INPUTS``, or ``--version``."""
+"""Command line: ``python -m bnlib report WEIGHTS --inputs INPUTS``, ``train DATA``, or ``--version``."""
 
 import argparse
 import sys
+import warnings
 from pathlib import Path
+from typing import Any, get_args
 
 import jax
+import numpy as np
 
 from . import __version__
-from .measure.files import load_points
+from .measure.files import load_arrays, load_points
 from .measure.report import report
+from .measure.torch_state import to_torch_state
+from .networks import init
+from .training import Loss, train
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,8 +34,12 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_argument("--numerical", action="store_true", help="show the numerical ranks of all layers as well")
     command.add_argument("--json", metavar="FILE", help="store the report as JSON as well")
     command.add_argument("--figure", metavar="FILE", help="draw the singular values by layer into a png, pdf or svg")
+    add_train(commands)
     options = parser.parse_args(arguments)
     try:
+        if options.command == "train":
+            print(trained(options))
+            return 0
         X = load_points(options.inputs, "X")
         with jax.enable_x64(True):  # weights stored in float64 are measured as such
             measured = report(
@@ -45,10 +55,54 @@ def main(arguments: list[str] | None = None) -> int:
             measured.to_json(options.json)
         if options.figure:
             measured.plot(options.figure)
-    except ValueError as error:
+    except (RuntimeError, ValueError) as error:
         print(f"bnlib: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def add_train(commands: Any) -> None:
+    """Add the command ``train`` to those of a parser.
+
+    Source: bnlib.
+    """
+    command = commands.add_parser("train", help="train a ReLU network with a ridge and store its weights")
+    command.add_argument("data", help="npz or safetensors file with arrays X (N, d_in) and Y (N, d_out)")
+    command.add_argument("--output", required=True, metavar="FILE", help="npz file for the weights, which report reads")
+    command.add_argument("--ridge", type=float, default=1e-2, help="penalty of the squared norm (default 0.01)")
+    command.add_argument("--depth", type=int, default=6, help="number of layers (default 6)")
+    command.add_argument("--width", type=int, default=32, help="neurons of each hidden layer (default 32)")
+    command.add_argument("--seed", type=int, default=0, help="of the random start (default 0)")
+    command.add_argument("--loss", default="squared", choices=get_args(Loss), help="what is minimised with the penalty")
+    command.add_argument("--checkpoint", metavar="FILE", help="npz file that a killed training is continued from")
+
+
+def trained(options: argparse.Namespace) -> str:
+    """Train as the options say, store the weights, and return what to print; warnings go to stderr as sentences.
+
+    Source: bnlib.
+    """
+    data = load_arrays(options.data)
+    if missing := {"X", "Y"} - data.keys():
+        raise ValueError(f"'{options.data}' must hold arrays named X and Y, but {sorted(missing)} is missing.")
+    X, Y = data["X"], data["Y"]
+    if X.ndim != 2 or Y.ndim != 2:
+        raise ValueError(f"X and Y must have shapes (N, d_in) and (N, d_out), but these are {X.shape} and {Y.shape}.")
+    output = Path(options.output)
+    if output.suffix != ".npz" or not output.parent.is_dir():
+        raise ValueError(f"--output must be an npz file in a folder that exists, but it is '{output}'.")
+    start = init(jax.random.key(options.seed), X.shape[1], options.width, Y.shape[1], options.depth)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        result = train(start, X, Y, options.ridge, loss=options.loss, checkpoint=options.checkpoint)
+    for warning in caught:
+        print(f"bnlib: {warning.message}", file=sys.stderr)
+    np.savez(output, allow_pickle=False, **to_torch_state(result.net))
+    state = "converged" if result.converged else "not converged: the objective still moves, or neurons are not balanced"
+    return (
+        f"loss       {result.loss:.4g}\nobjective  {result.objective:.4g}\nstate      {state}\n"
+        f"weights    {output}: python -m bnlib report {output} --inputs {options.data}"
+    )
 
 
 if __name__ == "__main__":

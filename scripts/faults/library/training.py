@@ -98,7 +98,7 @@ TRAINING_FAULTS: list[Row] = [
     ),
     (
         "checkpoint-of-another-run", "training/checkpoints", "a checkpoint of another run accepted",
-        "    if owner != run:\n", "    if False:\n",
+        "    if owner not in ([run] if", "    if False and owner not in ([run] if",
         "tests/library/training/test_checkpoints.py", "another or other",
     ),
     # Scales of tolerances and distances.
