@@ -322,6 +322,17 @@ def activations_by_rows(net: Network, X: Any) -> Iterator[Activations]:
     return (activations(net, block) for block in by_rows(_checks.points("X", X, net.d_in)))
 
 
+def in_float64(measure: Callable[..., Any], net: Network, X: Any) -> Iterator[Any]:
+    """Yield ``measure(net, block)`` in float64 for blocks of inputs X (N, d_in), as they were given.
+
+    Only a block at a time becomes float64, so that a million inputs need no second and wider copy.
+    """
+    _svd.untraced(net, X)
+    with jax.enable_x64(True):  # what is given in 64 bits keeps them
+        rows = np.asarray(_checks.points("X", X, net.d_in))
+    return map(partial(_checks.float64(measure), net), by_rows(rows))
+
+
 def jacobian(net: Network, x: Any) -> jax.Array:
     r"""Return the product :math:`J(x) = W_L D_{L-1} W_{L-1}\cdots D_1 W_1`.
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks, _svd
-from ..networks import Network, activations, activations_by_rows, slopes
+from ..networks import Network, activations, in_float64, slopes
 
 
 class BottleneckRank(NamedTuple):
@@ -71,7 +71,6 @@ def _stacks(net: Network) -> list[jax.Array]:
     return [net.first[0][None], net.hidden[0], net.last[0][None]]
 
 
-@_checks.float64
 def representation_singular_values(net: Network, X: Any, *, pre: bool = False) -> np.ndarray:
     r"""Return the singular values of the hidden representations :math:`A_l/\sqrt N`, one row per hidden layer.
 
@@ -92,11 +91,10 @@ def representation_singular_values(net: Network, X: Any, *, pre: bool = False) -
 
     Source: J22, J23; claim low-dim-features; chapter features.
     """
-    blocks = (acts.pre if pre else acts.post for acts in activations_by_rows(net, X))
+    blocks = (acts.pre if pre else acts.post for acts in in_float64(activations, net, X))
     return _svd.values(_svd.triangle(blocks)) / np.sqrt(len(X))
 
 
-@_checks.float64
 def nonlinearity_ratio(net: Network, X: Any) -> np.ndarray:
     r"""Return :math:`\|\tilde Z_l-A_l\|_F/\|\tilde Z_l\|_F` per hidden layer: how much the activation changes.
 
@@ -114,7 +112,7 @@ def nonlinearity_ratio(net: Network, X: Any) -> np.ndarray:
 
     Source: J22, J23; claim low-dim-features; chapter features.
     """
-    parts = ((acts.pre - acts.post, acts.pre) for acts in activations_by_rows(net, X))
+    parts = ((acts.pre - acts.post, acts.pre) for acts in in_float64(activations, net, X))
     change, size = np.linalg.norm([[np.linalg.norm(A, axis=(1, 2)) for A in pair] for pair in parts], axis=0)
     return np.divide(change, size, out=np.zeros_like(size), where=size > 0)
 
