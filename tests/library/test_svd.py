@@ -135,6 +135,15 @@ def test_blocks_of_rows_give_what_all_rows_give(monkeypatch):
         np.testing.assert_allclose(measure(), before, rtol=1e-10, atol=1e-13)
 
 
+def test_rows_keep_64_bits_in_a_session_of_32():
+    net, X = fixed_net(), FIXED_X + 1e-9  # a shift that 32 bits lose
+    measures = bn.representation_singular_values, bn.nonlinearity_ratio, bn.lower_bound
+    whole = [measure(net, X) for measure in measures]
+    with jax.enable_x64(False):
+        for measure, before in zip(measures, whole, strict=True):
+            np.testing.assert_allclose(measure(net, X), before, rtol=1e-12)
+
+
 def test_no_decomposition_goes_another_way():
     other = re.compile(r"(jnp|jax\.numpy|jax\.scipy)\.linalg\.(?!norm\(|solve_triangular)\w+|initializers\.orthogonal")
     texts = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "bnlib").rglob("*.py")}

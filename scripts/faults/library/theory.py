@@ -37,13 +37,12 @@ THEORY_FAULTS: list[Row] = [
     ),
     (
         "bound-exponent", "theory/costs", "exponent 2/(L+1) in the lower bound",
-        "terms = jnp.sum(_svd.powers(s, 2.0 / net.depth, (net.d_out",
-        "terms = jnp.sum(_svd.powers(s, 2.0 / (net.depth + 1), (net.d_out",
+        "_svd.powers(s, 2.0 / net.depth, (net.d_out", "_svd.powers(s, 2.0 / (net.depth + 1), (net.d_out",
         COSTS, "schatten_bound",
     ),
     (
         "bound-least-input", "theory/costs", "the least input's bound instead of the largest",
-        "return net.depth * float(jnp.max(terms))", "return net.depth * float(jnp.min(terms))",
+        "return float(jnp.max(jnp.sum(_svd.powers", "return float(jnp.min(jnp.sum(_svd.powers",
         COSTS, "schatten_bound",
     ),
     (
@@ -243,8 +242,11 @@ THEORY_FAULTS: list[Row] = [
     ("product-terms-uncounted", "theory/costs", "rounding of a product whatever the number of its terms",
      "max(1.0, A.shape[1] / max(C.shape))", "1.0", SUMS, "as_many_terms"),
     ("bound-first-block", "theory/costs", "the lower bound at the last block of inputs alone",
-     "np.concatenate([_svd.values(J) for J in blocks])", "[_svd.values(J) for J in blocks][-1]",
+     "max(in_float64(_largest_power, net, X))", "list(in_float64(_largest_power, net, X))[-1]",
      DECOMPOSED, "blocks_of_rows"),
+    ("blocks-in-32-bits", "networks", "inputs of 64 bits cut to 32 before they are measured",
+     "with jax.enable_x64(True):  # what is given in 64 bits keeps them", "with jax.enable_x64(False):",
+     DECOMPOSED, "rows_keep_64_bits"),
     ("components-mean-lost", "theory/invariance", "scores not centred",
      "[(B - mean) @ vectors[:, :, :k]", "[B @ vectors[:, :, :k]", SYMMETRY, "components"),
     ("spectrum-not-finite", "theory/spectra", "a rank from NaN",
