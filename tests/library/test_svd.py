@@ -136,7 +136,7 @@ def test_blocks_of_rows_give_what_all_rows_give(monkeypatch):
 
 
 def test_rows_keep_64_bits_in_a_session_of_32():
-    net, X = fixed_net(), np.asarray(FIXED_X) + 1e-9  # a shift that 32 bits lose
+    net, X = fixed_net(), np.asarray(FIXED_X, np.float64) + 1e-9  # a shift that 32 bits lose
     measures = bn.representation_singular_values, bn.nonlinearity_ratio, bn.lower_bound
     whole = [measure(net, X) for measure in measures]
     with jax.enable_x64(False):
