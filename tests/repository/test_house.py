@@ -23,8 +23,8 @@ FLOORS = (
     ("book", "plotting"),
     ("", "__main__"),  # the library's own names and its command line
 )
-# A report can draw itself, and loads Matplotlib only then.
-STAIRS = {("measure.report", "book.plotting")}
+# A report can draw itself, as spectra can, and loads Matplotlib only then.
+STAIRS = {("measure.report", "book.plotting"), ("measure.recorded", "book.plotting")}
 MOST_LINES, MOST_LINES_OF_INIT = 400, 40
 
 
