@@ -4,8 +4,10 @@ from . import tasks
 from .book import check, claims, parameters, scale, stream
 from .build import add, balance, balance_residual, compose, deepen, linear_network, padded, rank_one_interpolant
 from .build.random_networks import random_ensemble, random_like, random_matrix, random_network
-from .measure import Report, Spectra, from_arrays, from_torch_state, load_network, report, spectra, to_torch_state
+from .measure import Report, Spectra, compare, from_arrays, load_network, report, spectra, trajectory
+from .measure.recorder import Recorder
 from .measure.statistics import exponent, interval, slope
+from .measure.torch_state import from_torch_state, to_torch_state
 from .networks import Activations, Network, activations, apply, from_layers, init, jacobian
 from .theory.certificates import BottleneckCertificate, NTKCertificate, bottleneck_certificate, ntk_certificate
 from .theory.costs import (

@@ -23,8 +23,8 @@ FLOORS = (
     ("book", "plotting"),
     ("", "__main__"),  # the library's own names and its command line
 )
-# A report can draw itself, as spectra can, and loads Matplotlib only then.
-STAIRS = {("measure.report", "book.plotting"), ("measure.recorded", "book.plotting")}
+# A report can draw itself, as spectra, curves and pairs can, and loads Matplotlib only then.
+STAIRS = {(f"measure.{module}", "book.plotting") for module in ("report", "recorded", "_written")}
 MOST_LINES, MOST_LINES_OF_INIT = 400, 40
 
 
