@@ -9,7 +9,7 @@ import pytest
 
 from notebook_checks import ROOT
 
-CASES = ["machine", "steps", "depth", "ensembles", "infinite", "time_to_target", "time_to_target --polish"]
+CASES = ["machine", "steps", "depth", "ensembles", "infinite", "recorder", "time_to_target", "time_to_target --polish"]
 
 
 @pytest.fixture(scope="module")
