@@ -121,5 +121,7 @@ def dense(name, W, b, activation="relu"):
 def keras(*layers):
     model = type("Sequential", (), {})()
     weights = [w for layer in layers for w in layer.weights]
-    vars(model).update(layers=list(layers), weights=weights, get_weights=lambda: [w.numpy() for w in weights])
+    vars(model).update(
+        name="sequential", layers=list(layers), weights=weights, get_weights=lambda: [w.numpy() for w in weights]
+    )
     return model

@@ -2,7 +2,8 @@
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
+from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -30,10 +31,23 @@ NO_ACTIVATION = re.compile(r".*_init$|dot_general|promote_dtype|apply_fn|tx|.*_c
 # Numbers of a run, which belong to no layer; and what is noted of it as a row of numbers.
 COUNTER = re.compile(
     r"epochs?|(global_)?steps?|iter.*|num_.*|n_.*|count(er)?|p|lr|(.*_)?loss|best.*|eps(ilon)?|momentum|seed|t|"
-    r"learning_rate|decay|dropout.*|rate|inference|log_std|batch_size",
+    r"learning_rate|decay|dropout.*|rate|inference|(.*_)?log_?std|batch_size|beta\d?(_power)?",
     re.IGNORECASE,
 )
-ROWS = re.compile(r"(.*_)?loss(es)?|epochs?|(global_)?steps?|lr|learning_rate|log_std", re.IGNORECASE)
+ROWS = re.compile(r"(.*_)?loss(es)?|epochs?|(global_)?steps?|lr|learning_rate|(.*_)?log_?std", re.IGNORECASE)
+# Parts of the names of flattened trees that belong to an optimiser: its own, and the moments that it keeps by weight.
+MOMENT = re.compile(
+    r"optim(i[sz]ers?)?(_states?)?|opt_state|OPTIMIZER_SLOT|(max_)?exp_avg(_sq)?|momentum_buffer|square_avg|"
+    r"(Adam|Momentum|RMSProp|Adagrad|Ftrl)(_\d+)?"
+)
+# What TensorFlow adds to the name of a variable.
+ADDED = re.compile(r"(/\.ATTRIBUTES/VARIABLE_VALUE|:\d+)$")
+BIAS = re.compile(r"(.*_)?(b|bias|biases|intercepts?_?)_?\d*", re.IGNORECASE)
+WEIGHT_LIKE = re.compile("w|kernel|coef", re.IGNORECASE)
+QUANTISED = re.compile(r"(^|[./])(qweight|qzeros|g_idx|_packed_params|SCB|absmax|quant_map)([./]|$)")
+# What a dictionary calls the name of its activation.
+ACTIVATION = re.compile(r"(hidden_)?(activation|nonlinearity|act)(_fn|_function|_name)?")
+FILE = re.compile(r".*\.(npz|npy|safetensors|h5|keras|pth?|ckpt|pkl)")
 # Weights of recurrent layers, which can have the shapes of a chain.
 RECURRENT = re.compile(r"weight_[ih]h(_l\d+(_reverse)?)?|recurrent_kernel")
 
@@ -52,19 +66,46 @@ def array_of(name: str, leaf: Any) -> np.ndarray:
     """Return a leaf as an array of NumPy; numbers of 16 and 8 bits become float32, which holds them exactly.
 
     Tensors of PyTorch are detached, brought from their device and, where they are sparse or quantised, written out.
+    What NumPy may not read by itself says how by ``get``, ``asnumpy`` or ``numpy``.
+
+    Raises:
+        ValueError: no numbers, or numbers that a mask hides.
     """
+    if isinstance(leaf, np.ma.MaskedArray):
+        if np.any(leaf.mask):
+            raise ValueError(f"'{name}' has masked entries; say what they are first, as by filled(0).")
+        leaf = leaf.data
     try:
         if callable(getattr(leaf, "detach", None)):
             leaf = leaf.detach().cpu()
             leaf = leaf.dequantize() if getattr(leaf, "is_quantized", False) else leaf
             leaf = leaf.to_dense() if getattr(leaf, "is_sparse", False) else leaf
             leaf = leaf.float() if re.search("bfloat16|float8", str(leaf.dtype)) else leaf
-        array = np.asarray(leaf)
+        array = _read(leaf)
     except Exception as error:  # tensors without numbers, or what raises when it is looked at
         raise ValueError(f"'{name}' cannot be made an array ({' '.join(str(error).split())}).") from error
+    if array.dtype == object and array.shape != tuple(getattr(leaf, "shape", array.shape)):
+        raise ValueError(f"'{name}' has a shape but no numbers, as what jax.eval_shape returns.")
+    if array.dtype == object and array.ndim == 2 and all(isinstance(a, int | float) for a in array.flat):
+        array = array.astype(np.float64)
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        array = array.astype(np.float64)  # JAX has no longer numbers
+    array = np.asarray(array.astype(array.dtype.newbyteorder("="), copy=False))
     if jnp.issubdtype(array.dtype, jnp.floating) and array.dtype.itemsize < 4:
         array = array.astype(np.float32)  # float16 has no singular values
     return array
+
+
+def _read(leaf: Any) -> np.ndarray:
+    if callable(getattr(leaf, "toarray", None)):  # sparse matrices of SciPy
+        return np.asarray(leaf.toarray())
+    try:
+        return np.asarray(leaf)
+    except Exception:
+        for way in ("get", "asnumpy", "numpy"):  # CuPy, MXNet, Paddle and others
+            if callable(getattr(leaf, way, None)):
+                return np.asarray(getattr(leaf, way)())
+        raise
 
 
 def arrays_of(tree: Any, hints: Hints) -> list[Named]:
@@ -79,11 +120,19 @@ def arrays_of(tree: Any, hints: Hints) -> list[Named]:
         if callable(leaf) and not hasattr(leaf, "shape"):
             events += _function(name, leaf, hints)
             continue
+        name = _plain(name)
+        if MOMENT.fullmatch(last(name)) or any(MOMENT.fullmatch(part) for part in re.split(r"[./]+", name)):
+            continue
+        if type(leaf).__module__.partition(".")[0] == "paddle":
+            hints.layout = "in_out"  # as its Linear has them, under the names of PyTorch
         array = array_of(name, leaf)
         if array.dtype == object and array.ndim:
             found += arrays_of({name: list(array)}, hints)
         elif array.dtype == object and not name:
-            raise ValueError(f"'{type(leaf).__name__}' holds no arrays that bnlib knows how to find; {PLAIN}.")
+            raise ValueError(
+                f"'{type(leaf).__name__}' holds no arrays that bnlib knows how to find; give them, as in "
+                f"[(model.W1, model.b1), ...] or as vars(model); {PLAIN}."
+            )
         elif _matters(name, array):
             array = _unit_kernel(name, array)
             found.append((name, array))
@@ -93,7 +142,30 @@ def arrays_of(tree: Any, hints: Hints) -> list[Named]:
         check_places(events, hints)
     if hints.order == "kept" and not isinstance(tree, OrderedDict) and _sorted([name for name, _ in found]):
         hints.order = "letters"
-    return _unstacked(found)
+    return _unstacked(_with_flat_biases(found))
+
+
+def _plain(name: str) -> str:
+    """Return the name of a variable of TensorFlow without what says that it is one."""
+    return ADDED.sub("", name)
+
+
+def _with_flat_biases(found: list[Named]) -> list[Named]:
+    """Return biases that are rows, columns or numbers as vectors: by their names beside weights, or second in pairs."""
+    if any(a.ndim == 2 and WEIGHT_LIKE.match(last(name)) for name, a in found):
+        found = [
+            (name, a.reshape(-1) if BIAS.fullmatch(last(name)) and a.size == max(a.shape, default=1) else a)
+            for name, a in found
+        ]
+    pairs: dict[str, list[int]] = {}
+    for i, (name, _) in enumerate(found):
+        if last(name).isdigit() and stem(name):
+            pairs.setdefault(stem(name), []).append(i)
+    ends = [found[ij[1]][1] for ij in pairs.values() if len(ij) == 2 and found[ij[0]][1].ndim == 2]
+    if len(ends) != len(pairs) or not all(b.size == max(b.shape, default=1) for b in ends):
+        return found
+    seconds = {ij[1] for ij in pairs.values()}
+    return [(name, a.reshape(-1) if i in seconds else a) for i, (name, a) in enumerate(found)]
 
 
 def _sorted(names: list[str]) -> bool:
@@ -102,14 +174,20 @@ def _sorted(names: list[str]) -> bool:
 
 def _leaves(name: str, thing: Any, hints: Hints) -> Iterator[tuple[str, Any]]:
     """Yield what a tree holds, in stored order: dictionaries as they are, modules in the order of their fields."""
+    if thing is None and last(name) in ("weight", "kernel"):
+        raise ValueError(f"'{name}' is None, so that its layer has no weights.")
     thing = thing if isinstance(thing, str | bytes) else opened(thing, hints)
     if isinstance(thing, Mapping):
         children = [(str(key), value) for key, value in thing.items()]
-        if {"state", "param_groups"} <= {key for key, _ in children}:
+        keys = {key for key, _ in children}
+        if {"state", "param_groups"} <= keys or ({"mu", "nu"} <= keys <= OPTIMISER):
             return
+        for key, value in children:
+            if ACTIVATION.fullmatch(key) and isinstance(value, str):
+                _named_activation(value, hints)
     elif _is_optimiser(thing):
         return
-    elif isinstance(thing, list | tuple | Iterator):
+    elif isinstance(thing, list | tuple | Iterator | ItemsView | ValuesView):
         things = list(thing)
         if _numbers(things):
             yield name, thing
@@ -119,7 +197,7 @@ def _leaves(name: str, thing: Any, hints: Hints) -> Iterator[tuple[str, Any]]:
         else:
             names = getattr(thing, "_fields", map(str, range(len(things))))
             children = list(zip(names, things, strict=True))
-    elif hasattr(thing, "shape") and hasattr(thing, "dtype"):
+    elif hasattr(thing, "shape") and (hasattr(thing, "dtype") or hasattr(thing, "__array__")):
         if not (isinstance(thing, jax.Array) and jnp.issubdtype(thing.dtype, jax.dtypes.prng_key)):
             yield name.removesuffix("/value"), thing
         return
@@ -130,13 +208,42 @@ def _leaves(name: str, thing: Any, hints: Hints) -> Iterator[tuple[str, Any]]:
     else:
         parts = jax.tree_util.tree_flatten_with_path(thing, is_leaf=lambda part: part is not thing)[0]
         if any(part is thing for _, part in parts):
-            if callable(thing) or not name:
+            if is_dataclass(thing) and not isinstance(thing, type):
+                for field in fields(thing):
+                    yield from _leaves(f"{name}/{field.name}".lstrip("/"), getattr(thing, field.name), hints)
+            elif callable(thing) or not name or _is_bias(name, thing):
                 yield name, thing
+            else:
+                _refuse_unread(name, thing)
             return  # strings, numbers and what else a checkpoint notes
         children = [(jax.tree_util.keystr(path, simple=True, separator="/"), part) for path, part in parts]
     for key, value in children:
         if not (ASIDE.match(key) and not hasattr(value, "dtype")):
             yield from _leaves(f"{name}/{key}" if name else key, value, hints)
+
+
+def _is_bias(name: str, thing: Any) -> bool:
+    """Say whether a number is the bias of a layer of one neuron."""
+    return isinstance(thing, float) and bool(BIAS.fullmatch(last(name)) or name.endswith("/1"))
+
+
+def _refuse_unread(name: str, thing: Any) -> None:
+    """Refuse what holds arrays that would be passed over, and paths that stand in a list."""
+    if isinstance(thing, str):
+        if name.isdigit() and FILE.fullmatch(thing):
+            raise ValueError(f"'{thing}' is a path in a list; give one path, or the arrays of the files.")
+    elif any(hasattr(value, "shape") for value in getattr(thing, "__dict__", {}).values()):
+        raise ValueError(
+            f"'{name}' is of the kind {type(thing).__name__}, whose arrays bnlib does not know how to find; give them, "
+            "as in [(model.W1, model.b1), ...] or as vars(model)."
+        )
+
+
+def _named_activation(kind: str, hints: Hints) -> None:
+    if kind.lower() in ("relu", "linear", "identity"):
+        hints.slopes.append(float(kind.lower() != "relu"))
+    elif not re.fullmatch("leaky_?relu|prelu", kind.lower()):
+        hints.doubts.append(f"its activation is {kind}")
 
 
 def _is_optimiser(thing: Any) -> bool:
@@ -161,7 +268,9 @@ def _matters(name: str, array: np.ndarray) -> bool:
     """Say whether an array may be a part of a layer: no counter, text, mark or state of random numbers."""
     if array.dtype.kind in "USOmMV" and array.ndim < 2:
         return False
-    if (COUNTER if array.ndim == 0 else ROWS).fullmatch(last(name)) and array.ndim < 2:
+    if QUANTISED.search(name):
+        raise ValueError(f"'{name}' holds a part of quantised weights; dequantise them first.")
+    if (COUNTER if array.ndim == 0 else ROWS).fullmatch(last(name)) and array.size == max(array.shape, default=1):
         return False
     if array.ndim == 2 and RECURRENT.fullmatch(last(name)):
         raise ValueError(f"'{name}' is a weight of a recurrent layer; {PLAIN}.")
@@ -169,9 +278,20 @@ def _matters(name: str, array: np.ndarray) -> bool:
         return False
     if array.ndim == 1 and array.dtype.kind in "bu":
         return False
-    if array.ndim == 2 and array.dtype in (np.int8, np.uint8):
-        raise ValueError(f"'{name}' holds integers of 8 bits, as of quantised weights; dequantise them first.")
+    short = array.dtype.itemsize == 1 and array.dtype != bool
+    if array.ndim == 2 and short and jnp.issubdtype(array.dtype, jnp.integer):
+        raise ValueError(f"'{name}' holds integers of 8 bits or less, as of quantised weights; dequantise them first.")
+    if array.ndim == 2 and array.dtype.kind in "USOmMVc" and (array.dtype.kind == "c" or _is_weight(name)):
+        raise ValueError(f"'{name}' must hold real numbers, but its type is {array.dtype}.")
+    if array.ndim == 2 and array.dtype.kind in "USOmMV":
+        return False
+    if not array.size and last(name) in ("weight", "kernel"):
+        raise ValueError(f"'{name}' has shape {array.shape}, so that its layer has no weights.")
     return array.size > 0
+
+
+def _is_weight(name: str) -> bool:
+    return bool(WEIGHT_LIKE.match(last(name))) or last(name).isdigit() or not name
 
 
 def _unit_kernel(name: str, array: np.ndarray) -> np.ndarray:

@@ -1,13 +1,31 @@
 """Orders in which layers follow each other by their widths: Eulerian paths, layers of one shape in stored order."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations, islice, pairwise, permutations, product
+from typing import TypeVar
 
 Shape = tuple[int, int]
+T = TypeVar("T")
 MOST_EXCHANGES = 2000
 MOST_MOVED = 40  # layers of one shape of which single ones are tried in other places
 MOST_STEPS = 20_000  # of one search; with a few widths a search ends after as many steps as there are layers
+
+
+@dataclass
+class Bounds:
+    """Hold whether a bound of a search was reached, so that not everything was tried."""
+
+    reached: bool = False
+
+    def first(self, things: Iterable[T], most: int) -> Iterator[T]:
+        """Yield the first things, at most so many, and note whether there are more."""
+        for i, thing in enumerate(things):
+            if i == most:
+                self.reached = True
+                return
+            yield thing
 
 
 def follows(shapes: Sequence[Shape], d_in: int | None = None, d_out: int | None = None) -> bool:
@@ -17,9 +35,14 @@ def follows(shapes: Sequence[Shape], d_in: int | None = None, d_out: int | None 
 
 
 def chains(
-    shapes: Sequence[Shape], d_in: int | None = None, d_out: int | None = None, *, reverse: bool = False
+    shapes: Sequence[Shape],
+    d_in: int | None = None,
+    d_out: int | None = None,
+    *,
+    reverse: bool = False,
+    bounds: Bounds | None = None,
 ) -> Iterator[tuple[int, ...]]:
-    """Yield the orders in which layers (out, in) follow each other, the stored one first.
+    """Yield the orders in which layers (out, in) follow each other, the stored one first; a cut is noted in bounds.
 
     Layers are edges from width to width, so an order is an Eulerian path. Layers of one shape keep their stored order,
     except where ``reverse`` asks for the reverse of the stored order, as the second.
@@ -30,12 +53,12 @@ def chains(
         if order not in seen and follows([shapes[i] for i in order], d_in, d_out):
             seen.add(order)
             yield order
-    for order in _paths(shapes, d_in, d_out):
+    for order in _paths(shapes, d_in, d_out, bounds or Bounds()):
         if order not in seen:
             yield order
 
 
-def _paths(shapes: Sequence[Shape], d_in: int | None, d_out: int | None) -> Iterator[tuple[int, ...]]:
+def _paths(shapes: Sequence[Shape], d_in: int | None, d_out: int | None, bounds: Bounds) -> Iterator[tuple[int, ...]]:
     surplus = Counter(s[1] for s in shapes)
     surplus.subtract(s[0] for s in shapes)
     ends = {width: n for width, n in surplus.items() if n}
@@ -53,7 +76,10 @@ def _paths(shapes: Sequence[Shape], d_in: int | None, d_out: int | None) -> Iter
         order: list[int] = []
         used = dict.fromkeys(places, 0)
         options = [_next(places, used, start)]
-        while options and steps < MOST_STEPS + len(shapes):
+        while options:
+            if steps >= MOST_STEPS + len(shapes):
+                bounds.reached = True
+                return
             steps += 1
             i = next(options[-1], -1)
             if i < 0:

@@ -1,16 +1,15 @@
 """Layers as they are read against the outputs of the model that they come from."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-Layers = Sequence[tuple[np.ndarray, np.ndarray | None]]
+from ._agreement import MOST, Format, Layers, behind, formats, rounding, written
+from ._chains import Bounds
 
-# Largest difference that counts as agreement, relative to the spread of the outputs: frameworks compute in float32,
-# some of them with 10 bits in products of matrices. Outputs of 16 bits carry 8.
-TOLERANCE, COARSE = 1e-3, 3e-2
+NEAR = 1e-3  # relative difference from which on a refusal names another activation
 SURE = 1e-5  # nearer than this nothing else is looked for
 CHANCE = 1e-3  # largest number of wrong readings that may be expected to agree by chance
 ROWS = 32  # inputs of the search; the reading that is found is compared on all
@@ -44,7 +43,10 @@ def _exponentials(z: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Trial:
-    """Hold one way to read a model, how far its values are from the model's, and how many were tried before it."""
+    """Hold one way to read a model, how far its values are from the model's, and how many were tried before it.
+
+    The next best one, with other values, is in ``rival``.
+    """
 
     layers: Layers
     slope: float
@@ -52,21 +54,33 @@ class Trial:
     difference: float
     what: Any = None
     tried: int = 1
+    rival: "Trial | None" = None
 
 
 @dataclass(frozen=True)
 class Truth:
-    """Hold inputs (N, d_in) and the model's outputs (N, d_out) for them, all and a few."""
+    """Hold inputs (N, d_in) and the model's outputs (N, d_out) for them, all and a few.
+
+    Attributes:
+        X, Y: inputs and outputs in float64.
+        formats: what the outputs may have been computed with, the finest first.
+        unit: half a unit of their last decimal, where they were written with few.
+    """
 
     X: np.ndarray
     Y: np.ndarray
-    tolerance: float = TOLERANCE
+    formats: tuple[Format, ...] = formats("float32")
+    unit: float = 0.0
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Numbers of at most ``ROWS`` of the inputs, at equal distances."""
+        return np.linspace(0, len(self.X) - 1, min(len(self.X), ROWS)).astype(int)
 
     @property
     def few(self) -> tuple[np.ndarray, np.ndarray]:
-        """At most ``ROWS`` of them, at equal distances."""
-        rows = np.linspace(0, len(self.X) - 1, min(len(self.X), ROWS)).astype(int)
-        return self.X[rows], self.Y[rows]
+        """These inputs and their outputs."""
+        return self.X[self.rows], self.Y[self.rows]
 
     @property
     def spread(self) -> float:
@@ -74,8 +88,12 @@ class Truth:
         return float(np.max(np.abs(self.Y - (self.Y.mean(0) if len(self.Y) > 1 else 0))))
 
 
-def truth(X: np.ndarray, outputs: np.ndarray, coarse: bool) -> Truth:
+def truth(X: np.ndarray, outputs: np.ndarray, kind: str | None = None) -> Truth:
     """Return inputs and outputs in float64, or refuse outputs that tell nothing.
+
+    Args:
+        X, outputs: inputs, and what the model returns for them.
+        kind: type of the outputs as they came; None for that of the array.
 
     Raises:
         ValueError: another number of rows, NaN or infinity, outputs that are no numbers or that do not vary.
@@ -90,7 +108,7 @@ def truth(X: np.ndarray, outputs: np.ndarray, coarse: bool) -> Truth:
         )
     if not np.all(np.isfinite(Y)):
         raise ValueError("outputs must be finite, but it contains NaN or infinity.")
-    found = Truth(X, Y, COARSE if coarse else TOLERANCE)
+    found = Truth(X, Y, formats(kind or str(outputs.dtype)), written(outputs))
     if not found.spread > 1e-3 * np.max(np.abs(Y)):
         raise ValueError(
             "outputs hardly vary from input to input, so that they tell nothing about the model; give more inputs, "
@@ -122,15 +140,22 @@ def difference(values: np.ndarray, Y: np.ndarray, spread: float) -> float:
     return float(worst) if np.isfinite(worst) else float("inf")
 
 
-def nearest(candidates: Iterable[tuple[Layers, Any]], slopes: Sequence[float], given: Truth) -> Trial | None:
+def nearest(
+    candidates: Iterable[tuple[Layers, Any]], slopes: Sequence[float], given: Truth, bounds: Bounds
+) -> Trial | None:
     """Return the reading whose values are nearest to the outputs, on a few inputs; None where there is no candidate.
 
-    The search is bounded by ``MOST_TRIALS`` and ``MOST_WORK``, a few seconds, and ends at the first one that agrees
-    beyond doubt.
+    The search is bounded by ``MOST_TRIALS`` and ``MOST_WORK``, a few seconds, which is noted in bounds, and ends at the
+    first one that agrees beyond doubt.
     """
     X, Y = given.few
-    best, trials, work = None, 0, 0
+    best: Trial | None = None
+    rival: Trial | None = None
+    trials, work = 0, 0
     for layers, what in candidates:
+        if trials >= MOST_TRIALS or work >= MOST_WORK:
+            bounds.reached = True
+            break
         if layers[0][0].shape[1] != X.shape[1] or layers[-1][0].shape[0] != Y.shape[1]:
             continue
         wide = [(W.astype(np.float64), None if b is None else b.astype(np.float64)) for W, b in layers]
@@ -139,15 +164,18 @@ def nearest(candidates: Iterable[tuple[Layers, Any]], slopes: Sequence[float], g
                 values = values_of(wide, slope, X)
                 for final, function in FINALS.items():
                     off = difference(function(values), Y, given.spread)
+                    if rival is not None and off >= rival.difference:
+                        continue
+                    found = Trial(layers, slope, final, off, what, (trials + 1) * len(FINALS))
                     if best is None or off < best.difference:
-                        best = Trial(layers, slope, final, off, what, (trials + 1) * len(FINALS))
+                        best, rival = found, best
+                    elif off > best.difference * (1 + 1e-6) + 1e-12:  # with other values
+                        rival = found
             trials += 1
             work += len(X) * sum(W.size for W, _ in wide)
             if best is not None and best.difference < SURE:
                 return best
-        if trials >= MOST_TRIALS or work >= MOST_WORK:
-            break
-    return best
+    return None if best is None else replace(best, rival=rival)
 
 
 def chance(trial: Trial, off: float, given: Truth) -> float:
@@ -159,15 +187,34 @@ def chance(trial: Trial, off: float, given: Truth) -> float:
     return trial.tried * min(off, 1.0) ** np.unique(given.few[1], axis=0).size
 
 
-def confirmed(trial: Trial, given: Truth, rows: int = 2048) -> float:
-    """Return the largest difference over all inputs."""
-    worst = 0.0
+def agreement(trial: Trial, given: Truth, row: int | None = None) -> Format | None:
+    """Return the finest format whose rounding explains the differences from the outputs; None where none does.
+
+    They are looked at for a few inputs, and for the one of a given number.
+    """
+    rows = given.rows if row is None else np.append(given.rows, row)
+    X, Y = given.X[rows], given.Y[rows]
+    wide = [(W.astype(np.float64), None if b is None else b.astype(np.float64)) for W, b in trial.layers]
+    with np.errstate(all="ignore"):
+        off = np.abs(FINALS[trial.final](values_of(wide, trial.slope, X)) - Y)
+        for form in given.formats:
+            bound = behind(rounding(wide, trial.slope, X, form, given.Y.size), trial.final, Y, form)
+            if off.shape == bound.shape and np.all(off <= np.minimum(bound, MOST * given.spread) + given.unit):
+                return form
+    return None
+
+
+def confirmed(trial: Trial, given: Truth, rows: int = 2048) -> tuple[float, int]:
+    """Return the largest difference over all inputs, and the number of its input."""
+    worst, at = 0.0, 0
     for start in range(0, len(given.X), rows):
         block = slice(start, start + rows)
         with np.errstate(all="ignore"):
             values = FINALS[trial.final](values_of(trial.layers, trial.slope, given.X[block]))
-        worst = max(worst, difference(values, given.Y[block], given.spread))
-    return worst
+        off = difference(values, given.Y[block], given.spread)
+        if off > worst:
+            worst, at = off, start + int(np.argmax(np.max(np.abs(values - given.Y[block]), axis=1)))
+    return worst, at
 
 
 def explained(layers: Layers, given: Truth) -> str:
@@ -181,6 +228,6 @@ def explained(layers: Layers, given: Truth) -> str:
     for said, activation, skips in options:
         with np.errstate(all="ignore"):
             values = values_of(wide, 0.0, X, activation=activation, skips=skips)
-            if any(difference(final(values), Y, given.spread) <= given.tolerance for final in FINALS.values()):
+            if any(difference(final(values), Y, given.spread) <= NEAR for final in FINALS.values()):
                 return f"They are those of a network with {said}, which bnlib does not measure."
     return ""

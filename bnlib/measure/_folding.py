@@ -1,23 +1,23 @@
 """What stands beside a weight matrix and can be merged into it exactly: norms, masks, adapters, normalisations."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ._adapters import ADAPTER_NAMES, adapted, refuse_adapters
 from ._arrays import PLAIN, Named, last, stem
 
-# The names of parametrisations in PyTorch, in one form.
+# The names of parametrisations in PyTorch and of adapters, in one form.
 RENAMED: list[tuple[str, Any]] = [
     (r"parametrizations\.(weight|bias)\.original0$", r"\1_g"),
     (r"parametrizations\.(weight|bias)\.original1$", r"\1_v"),
     (r"parametrizations\.(weight|bias)\.original$", r"\1_orig"),
     (r"parametrizations\.weight\.0\._([uv])$", r"weight_\1"),
     (r"base_layer\.(weight|bias)$", r"\1"),
-    (r"lora_([AB])\.[^.]+\.weight$", r"lora_\1"),
-    (r"lora_([ab])$", lambda found: f"lora_{found[1].upper()}"),
+    *ADAPTER_NAMES,
 ]
 MEAN, VARIANCE = ("running_mean", "moving_mean", "mean"), ("running_var", "moving_variance", "variance", "var")
 FACTOR, SHIFT = ("weight", "gamma", "scale"), ("bias", "beta", "offset")
@@ -96,6 +96,7 @@ def by_module(arrays: list[Named]) -> dict[str, dict[str, Named]]:
     """Group arrays by the module that they stand in, under one form of their last names; order is kept."""
     modules: dict[str, dict[str, Named]] = {}
     for name, a in arrays:
+        refuse_adapters(name)
         plain = re.sub(r"^(.*/)?(params|batch_stats)/", "", name)
         for pattern, into in RENAMED:
             plain = re.sub(pattern, into, plain)
@@ -113,12 +114,12 @@ def _keras(name: str, module: dict[str, Named]) -> dict[str, Named]:
     return module
 
 
-def merged(module: dict[str, Named], scale: float | None) -> tuple[dict[str, Named], str | None]:
+def merged(module: dict[str, Named], factor: Callable[[str], float | None]) -> tuple[dict[str, Named], str | None]:
     """Return the arrays of a module with parametrisations, masks and adapters merged, and what was merged.
 
     Args:
         module: arrays by last name, each with its full name.
-        scale: factor of a low-rank adapter, alpha/r; None where it is unknown.
+        factor: factor of the low-rank adapter of a name, alpha/r, 0 where it is not in use; None where it is unknown.
 
     Raises:
         ValueError: parts that can not be merged from the arrays alone.
@@ -147,9 +148,9 @@ def merged(module: dict[str, Named], scale: float | None) -> tuple[dict[str, Nam
         name, W = parts[key]
         mask = parts.pop("mask")[1].astype(W.dtype)
         parts[key], said = (name, W * mask), "masks"
-    if {"lora_A", "lora_B"} <= set(parts):
-        parts, said = _adapted(parts, scale), "a low-rank adapter"
-    for rest in ("weight_orig", "weight_g", "weight_v", "weight_u", "bias_orig", "lora_A", "lora_B"):
+    if any(key.startswith("lora_") for key in parts):
+        parts, said = adapted(parts, factor), "a low-rank adapter"
+    for rest in ("weight_orig", "weight_g", "weight_v", "weight_u", "bias_orig"):
         if rest in parts:
             raise ValueError(
                 f"'{parts[rest][0]}' is a part of a parametrised weight, which the arrays alone do not give; call "
@@ -165,26 +166,6 @@ def _plain(name: str, key: str) -> str:
     for pattern, into in RENAMED:
         name = re.sub(pattern, into, name)
     return f"{name.removesuffix(last(name))}{key}"
-
-
-def _adapted(parts: dict[str, Named], scale: float | None) -> dict[str, Named]:
-    (name, A), (_, B) = parts.pop("lora_A"), parts.pop("lora_B")
-    key = next((k for k in ("weight", "kernel") if k in parts), None)
-    if key is None:
-        raise ValueError(
-            f"'{name}' is a low-rank adapter without its layer; merge it first, as merge_and_unload() does."
-        )
-    where, W = parts[key]
-    change = (B.astype(float) @ A.astype(float)) if key == "weight" else (A.astype(float) @ B.astype(float))
-    if change.shape != W.shape:
-        raise ValueError(f"'{name}' is a low-rank adapter whose shape does not fit '{where}'.")
-    if scale is None and change.any():
-        raise ValueError(
-            f"'{name}' is a low-rank adapter, and its factor alpha/r is not among the arrays; merge it first, as "
-            "merge_and_unload() does, or give outputs, which tell the factor."
-        )
-    parts[key] = where, (W + (scale or 0.0) * change).astype(W.dtype)
-    return parts
 
 
 def normalisation(module: Mapping[str, Named], epsilon: float | None) -> Affine | None:

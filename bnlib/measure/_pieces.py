@@ -1,11 +1,11 @@
 """Linear layers from named arrays: which vector is whose bias, and what is merged into which layer."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from ._arrays import PLAIN, Named, last, stem
+from ._arrays import BIAS, PLAIN, Named, last, stem
 from ._folding import Affine, Piece, by_module, is_factor, merged, normalisation, refuse_normalisation
 from ._objects import Hints
 
@@ -28,6 +28,7 @@ FINAL = {
     "action",
     "down",
 }
+BIAS_LIKE = re.compile(r"bias|^b(_|\d|$)|beta|shift|offset|intercept|^\d+$", re.IGNORECASE)
 INPUTS = -1  # the place of a normalisation of the inputs
 ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"]
 
@@ -43,6 +44,7 @@ class Pieces:
         spare: arrays that belong to no layer.
         said: what was merged.
         slopes: of activations that are stored, as PReLU is.
+        guessed: what of it is a guess.
     """
 
     layers: list[Piece]
@@ -51,17 +53,26 @@ class Pieces:
     spare: list[Named]
     said: list[str] = field(default_factory=list)
     slopes: list[float] = field(default_factory=list)
+    guessed: list[str] = field(default_factory=list)
+
+
+def unknown(adapter: str) -> float | None:
+    """Return the factor of an adapter of which only its arrays are known."""
+    return None
 
 
 def pieces_of(
-    arrays: Sequence[Named], hints: Hints, scale: float | None = None, epsilon: float | None = None
+    arrays: Sequence[Named],
+    hints: Hints,
+    factor: Callable[[str], float | None] = unknown,
+    epsilon: float | None = None,
 ) -> Pieces:
     """Return the layers that named arrays hold; those of files are put into the natural order of their names.
 
     Args:
         arrays: names and arrays, in stored order.
         hints: what the model says of itself.
-        scale: factor of low-rank adapters that do not say theirs.
+        factor: of low-rank adapters that do not say theirs, by their names.
         epsilon: of batch normalisations that do not say theirs.
 
     Raises:
@@ -82,7 +93,8 @@ def pieces_of(
         if _is_slope(module):
             slopes.append(float(module["weight"][1][0]))
             continue
-        parts, done = merged(module, hints.scales.get(name, scale))
+        own = hints.scales.get(name)
+        parts, done = merged(module, factor if own is None else own.get)
         for part, (where, a) in parts.items():
             if a.ndim == 2 and part in ("scale", "offset", "gamma", "beta"):
                 raise ValueError(f"'{where}' has shape {a.shape}, like a part of a normalisation layer; {PLAIN}.")
@@ -90,16 +102,25 @@ def pieces_of(
         if done:
             said[done] = said.get(done, 0) + 1
     layers, spare = _paired(kept)
-    named = any(last(piece.name) in WEIGHT for piece in layers)
+    strange = _strange(kept, layers, spare)
+    guessed = [f"whether {', '.join(strange[:3])} and its like are biases, as they are read"] if strange else []
+    if _fits_in_order(layers, spare):
+        layers = [replace(piece, b=b) for piece, (_, b) in zip(layers, spare, strict=True)]
+        spare, guessed = [], ["which bias belongs to which weights: read in the order in which they stand"]
+    named = any(last(p.name) in WEIGHT or (p.b is not None and _is_weight(p.name)) for p in layers)
+    weights = any(_is_weight(p.name) for p in layers)
+    real = any(piece.W.dtype.kind not in "biu" for piece in layers)
     owners = {stem(piece.name) for piece in layers if last(piece.name) in WEIGHT}
     odd = [
         (named and piece.b is None and not _is_weight(piece.name))
         or bool(BESIDE.fullmatch(last(piece.name)))
+        or (real and piece.W.dtype.kind in "biu")
+        or (weights and bool(BIAS.fullmatch(last(piece.name))))
         or (last(piece.name) not in WEIGHT and stem(piece.name) in owners)
         for piece in layers
     ]
     merges = [f"{what} in {n} layer{'s' * (n > 1)}" for what, n in said.items()]
-    found = Pieces(layers, odd, [], spare, merges, slopes)
+    found = Pieces(layers, odd, [], spare, merges, slopes, guessed)
     for place, norm in norms:
         if place == INPUTS:
             put(found, 0, norm, "before")
@@ -109,7 +130,28 @@ def pieces_of(
 
 
 def _is_weight(name: str) -> bool:
-    return bool(re.search(r"weight|kernel|^W|^w|coef|original", last(name))) or last(name).isdigit()
+    plain = bool(re.search(r"weight|kernel|^W|^w|coef|original|MatMul", last(name)))
+    return plain or last(name).isdigit()
+
+
+def _strange(arrays: Sequence[Named], layers: Sequence[Piece], spare: Sequence[Named]) -> list[str]:
+    """Return the names of vectors that are read as biases of weights that are named as such, and are not called so."""
+    if not any(last(piece.name) in WEIGHT for piece in layers):
+        return []
+    left = {name for name, _ in spare}
+    return [f"'{name}'" for name, a in arrays if a.ndim == 1 and name not in left and not BIAS_LIKE.search(last(name))]
+
+
+def _fits_in_order(layers: Sequence[Piece], spare: Sequence[Named]) -> bool:
+    """Say whether as many vectors, which are called biases, are left as there are layers, of their lengths in order."""
+    return (
+        len(spare) == len(layers)
+        and all(
+            piece.b is None and len(b) in piece.W.shape for piece, (_, b) in zip(layers, spare, strict=True) if b.ndim
+        )
+        and all(b.ndim == 1 and BIAS.fullmatch(last(name)) for name, b in spare)
+        and not any(last(piece.name) in WEIGHT for piece in layers)
+    )
 
 
 def _is_slope(module: Mapping[str, Named]) -> bool:
@@ -124,16 +166,24 @@ def _paired(arrays: list[Named]) -> tuple[list[Piece], list[Named]]:
     if not weights:
         raise ValueError(f"There is no weight matrix among the arrays {[name for name, _ in arrays]}; {PLAIN}.")
     biases = [(name, b) for name, b in vectors if b.ndim == 1 and not is_factor(name, b)]
+    owners = {stem(name) for name, _ in weights if last(name) in WEIGHT}
+    mains = [name for name, _ in weights if last(name) in WEIGHT or stem(name) not in owners]
     for key in (stem, _numbers, _last_number):
-        beside = {key(name): [(n, b) for n, b in biases if key(n) == key(name)] for name, _ in weights}
-        if len(beside) < len(weights) or any(len(near) > 1 for near in beside.values()):
+        beside = {key(name): [(n, b) for n, b in biases if key(n) == key(name)] for name in mains}
+        if len(beside) < len(mains) or any(len(near) > 1 for near in beside.values()):
             continue  # several matrices, or several vectors, of one key
         if any(beside.values()) or not vectors:
             used = {name for near in beside.values() for name, _ in near}
-            layers = [Piece(name, W, next((b for _, b in beside[key(name)]), None)) for name, W in weights]
-            return layers, [(name, a) for name, a in vectors if name not in used]
-    if len(vectors) == len(biases) == len(weights) and len({stem(name) for name, _ in arrays}) == 1:
-        return [Piece(name, W, b) for (name, W), (_, b) in zip(weights, vectors, strict=True)], []
+            own = {name: next((b for _, b in beside[key(name)]), None) for name in mains}
+            return [Piece(name, W, own.get(name)) for name, W in weights], [v for v in vectors if v[0] not in used]
+    if vectors and len({stem(name) for name, _ in arrays}) == 1 and len(vectors) == len(biases):
+        if len(biases) == len(weights):
+            return [Piece(name, W, b) for (name, W), (_, b) in zip(weights, vectors, strict=True)], []
+        row = [a for _, a in arrays]  # one behind the other, a bias behind its weights
+        if all(b.ndim == 2 for b, a in zip([vectors[0][1], *row], row, strict=False) if a.ndim == 1):
+            behind = {i: a for i, a in enumerate(row) if a.ndim == 1}
+            places = [i for i, a in enumerate(row) if a.ndim == 2]
+            return [Piece(name, W, behind.get(i + 1)) for (name, W), i in zip(weights, places, strict=True)], []
     return [Piece(name, W) for name, W in weights], vectors
 
 
@@ -184,6 +234,11 @@ def refuse_spare(found: Pieces) -> None:
             f"layers=[...], or give outputs; {PLAIN}."
         )
     for piece, odd in zip(found.layers, found.odd, strict=True):
+        if odd and piece.W.dtype.kind in "biu":
+            raise ValueError(
+                f"'{piece.name}' holds {'marks' if piece.W.dtype.kind == 'b' else 'integers'} beside weights of real "
+                "numbers, like a mask or an index. Name the layers, as in layers=['0', '2'], or give outputs."
+            )
         if odd:
             raise ValueError(
                 f"'{piece.name}' is a matrix beside layers that are called otherwise, like a fixed projection. Name "
@@ -221,7 +276,7 @@ def suggested(names: Sequence[str]) -> bool:
 
 def roles(name: str) -> tuple:
     """Return what the words of a name say of the place of its layer."""
-    return tuple(role for role, _ in natural(name))
+    return tuple(role for role, _ in natural(name) if role != 1)
 
 
 def shape_of_name(name: str) -> str:

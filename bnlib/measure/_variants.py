@@ -3,20 +3,22 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice, product
+from itertools import chain, product
 
 import numpy as np
 
+from ._adapters import adapter_names
 from ._arrays import Named, last, stem
-from ._chains import follows
+from ._chains import Bounds
 from ._folding import Affine, Piece
+from ._networks import doubtful_block, networks, refuse_block, refuse_several
 from ._objects import Hints
 from ._pieces import Pieces, pieces_of, put, refuse_spare
 
 MOST_VARIANTS = 300
-SCALES = (1.0, 2.0, 0.5, 4.0, 0.25, 8.0, 0.125, 16.0)  # of low-rank adapters, alpha/r
+# Factors of low-rank adapters, alpha/r or alpha/sqrt(r), and none where an adapter is merged or not in use.
+SCALES = (1.0, 2.0, 0.5, 4.0, 0.25, 8.0, 0.125, 16.0, 0.0, *(2.0 ** (k + 0.5) for k in (0, 1, -1, 2, -2, 3, 4)))
 EPSILONS = (None, 1e-3, 1e-5, 1e-6, 1e-12)  # of batch normalisations; None for that of their framework
-COPY = {"target", "ema", "shadow", "teacher", "swa", "averaged", "copy", "old"}
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,17 @@ def plain_variant(arrays: Sequence[Named], hints: Hints, wanted: Sequence[str] |
         ValueError: arrays that belong to no layer, or several networks.
     """
     found = pieces_of(arrays, hints)
+    beside: list[str] = []
     if wanted is None:
         refuse_spare(found)
-        _refuse_copies(found.layers)
+        refuse_block(found.layers)
+        beside = [*refuse_several(found.layers), *doubtful_block(found.layers)]
     for i, norm in found.norms:
         put(found, i, norm, _side(found.layers[i], norm))
     names = [f"'{norm.name}'" for _, norm in found.norms]
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     guessed = (f"on which side of the activation {shown} stand: read as before it",) if names else ()
-    return Variant(found.layers, tuple(found.said), guessed, tuple(found.slopes))
+    return Variant(found.layers, tuple(found.said), (*found.guessed, *guessed, *beside), tuple(found.slopes))
 
 
 def _side(piece: Piece, norm: Affine) -> str:
@@ -52,15 +56,17 @@ def _side(piece: Piece, norm: Affine) -> str:
     return "after" if len(norm.scale) in piece.W.shape else "before"
 
 
-def variants(arrays: Sequence[Named], hints: Hints, wanted: Sequence[str] | None) -> Iterator[Variant]:
+def variants(arrays: Sequence[Named], hints: Hints, wanted: Sequence[str] | None, bounds: Bounds) -> Iterator[Variant]:
     """Yield the meanings that outputs can decide between, the one by names alone first; at most ``MOST_VARIANTS``."""
-    adapted = any("lora_" in name for name, _ in arrays)
-    for scale, epsilon in product(SCALES if adapted else (None,), EPSILONS):
-        found = pieces_of(arrays, hints, scale, epsilon)
+    adapters = adapter_names(arrays)
+    some = [adapters, *([name] for name in adapters)] if len(adapters) > 1 else [adapters]
+    for (scale, used), epsilon in product(product(SCALES if adapters else (None,), some), EPSILONS):
+        factors = dict.fromkeys(adapters, 0.0) | dict.fromkeys(used, scale)
+        found = pieces_of(arrays, hints, factors.get, epsilon)
         normal = bool(found.norms) or any("merged into" in said for said in found.said)
         if epsilon is not None and not normal:
             continue
-        yield from islice(_placed(found, wanted), MOST_VARIANTS)
+        yield from bounds.first(_placed(found, wanted), MOST_VARIANTS)
 
 
 def _placed(found: Pieces, wanted: Sequence[str] | None) -> Iterator[Variant]:
@@ -79,6 +85,9 @@ def _placed(found: Pieces, wanted: Sequence[str] | None) -> Iterator[Variant]:
                 done = (*one.said, *odd_said, *said)
                 yield Variant(ready, done, (), tuple(one.slopes))
         for name, group in networks(one.layers).items():
+            rest = [piece for i, piece in enumerate(one.layers) if i not in group]
+            if len(group) > 1 and rest:
+                yield Variant(rest, (*one.said, f"without '{name}'"), (), tuple(one.slopes))
             yield Variant([one.layers[i] for i in group], (*one.said, f"only '{name}'"), (), tuple(one.slopes))
 
 
@@ -157,37 +166,6 @@ def selected(layers: Sequence[Piece], wanted: Sequence[str]) -> list[Piece]:
     return chosen
 
 
-def networks(layers: Sequence[Piece]) -> dict[str, list[int]]:
-    """Return the groups of layers that are networks of their own, by the first parts of their names."""
-    for parts in (1, 2, 3):
-        groups: dict[str, list[int]] = {}
-        for i, piece in enumerate(layers):
-            groups.setdefault(".".join(re.split(r"[./]", stem(piece.name))[:parts]), []).append(i)
-        chained = {
-            name: group
-            for name, group in groups.items()
-            if name and any(follows([layers[i].shape(t) for i in group]) for t in (False, True))
-        }
-        if len(chained) == len(groups) > 1 and any(len(group) > 1 for group in groups.values()):
-            return chained
-    return {}
-
-
-def listed(groups: dict[str, list[int]]) -> str:
-    """Name networks with their numbers of layers."""
-    return ", ".join(f"'{name}' ({len(group)} layer{'s' * (len(group) > 1)})" for name, group in groups.items())
-
-
-def _refuse_copies(layers: Sequence[Piece]) -> None:
-    """Refuse a network beside a copy of it, such as a target network or an average over the training."""
-    copies = [bool(COPY & set(re.split(r"[^a-z]+", stem(piece.name).lower()))) for piece in layers]
-    groups = networks(layers)
-    if any(copies) and not all(copies) and groups:
-        raise ValueError(
-            f"There are several networks: {listed(groups)}. Choose one, as in layers=['{next(iter(groups))}']."
-        )
-
-
 def dtype_of(layers: Sequence[Piece]) -> str:
     """Return the type of the weights as they are stored."""
     return str(np.result_type(*(piece.W for piece in layers)))
@@ -198,10 +176,17 @@ def convention(layers: Sequence[Piece], hints: Hints) -> bool | None:
     if hints.layout is not None:
         return hints.layout == "in_out"
     name = layers[0].name
-    if last(name) == "weight" or "original" in last(name) or last(name).startswith("weight_"):
+    if re.search(r"(^|[./])c_(fc|proj|attn)[./]weight$", name):  # Conv1D of Hugging Face
+        return True
+    if (
+        last(name) == "weight"
+        or name.startswith("arg:")
+        or "original" in last(name)
+        or last(name).startswith("weight_")
+    ):
         return False
     if last(name) == "kernel" or "coefs_" in name or re.search(r"vars[./]0$", name):  # Flax and Keras, scikit-learn
         return True
-    if last(name) == "w" and "linear" in stem(name).lower():  # Haiku
+    if re.fullmatch("w|w_0", last(name)) and "linear" in stem(name).lower():  # Haiku and Sonnet; Paddle
         return True
     return None

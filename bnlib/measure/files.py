@@ -15,6 +15,8 @@ PICKLE = (
     "it is a pickle, which can run any code when it is opened; store the weights with safetensors.torch.save_file, "
     "or with numpy.savez as plain arrays"
 )
+BLOCK = 2**20  # bytes read at a time
+MOST_INFLATED = 2**28  # bytes to which a file may always be unpacked
 # Widths of the numbers of a safetensors file; what NumPy lacks becomes float32, which holds it exactly.
 DTYPES: dict[str, Any] = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
@@ -119,11 +121,24 @@ def _archive(path: Path) -> dict[str, np.ndarray]:
         if "model.weights.h5" in names:  # of Keras
             info = archive.getinfo("model.weights.h5")
             _plainly_packed(info)
+            _not_inflated(archive)
             with archive.open(info) as file:
                 return _hdf5(io.BytesIO(file.read()))
         if strange := [name for name in names if not name.endswith(".npy")]:
             raise ValueError(f"it is an archive of something else than NumPy's arrays: it holds '{strange[0]}'")
+        _not_inflated(archive)
         return {info.filename.removesuffix(".npy"): _member(archive, info) for info in archive.infolist()}
+
+
+def _not_inflated(archive: zipfile.ZipFile) -> None:
+    """Refuse what would fill the memory with next to no numbers: weights hardly shrink, zeros a thousandfold."""
+    declared = sum(info.file_size for info in archive.infolist())
+    there = sum(info.compress_size for info in archive.infolist())
+    if declared > MOST_INFLATED and declared > 100 * there:
+        raise ValueError(
+            f"its {there} bytes declare {declared}, more than a hundred to one; store the arrays with numpy.savez, "
+            "which does not compress"
+        )
 
 
 def _plainly_packed(info: zipfile.ZipInfo) -> None:
@@ -151,10 +166,20 @@ def _array(file: Any, name: str, length: int) -> np.ndarray:
     if dtype.hasobject:
         raise ValueError(f"'{name}' holds Python objects: {PICKLE}")
     size, there = math.prod(shape) * dtype.itemsize, length - file.tell()
+    if size < there and not isinstance(file, zipfile.ZipExtFile):
+        raise ValueError(
+            "it holds more than the one array that it declares, as of equinox.tree_serialise_leaves; read it there, "
+            "and pass the model"
+        )
     if size != there:
         raise ValueError(f"'{name}' declares {size} bytes but has {there}")
-    flat = np.frombuffer(file.read(), dtype)
-    return flat.reshape(shape, order="F" if by_columns else "C").astype(dtype.newbyteorder("="))
+    flat = np.empty(math.prod(shape), dtype)  # filled in place: the bytes are in memory once
+    got, room = 0, flat.view(np.uint8)
+    for start in range(0, size, BLOCK):
+        got += file.readinto(room[start : start + BLOCK].data) or 0
+    if got != size:
+        raise ValueError(f"'{name}' declares {size} bytes but has {got}")
+    return flat.reshape(shape, order="F" if by_columns else "C").astype(dtype.newbyteorder("="), copy=False)
 
 
 def _safetensors(path: Path) -> dict[str, np.ndarray]:

@@ -2,21 +2,37 @@
 
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..networks import Network, from_layers
+from ._agreement import SINGLE, TF32, Format, Layers
 from ._arrays import PLAIN, array_of, arrays_of, stem
-from ._comparison import CHANCE, SLOPES, Layers, Trial, Truth, chance, confirmed, explained, nearest, truth
+from ._chains import Bounds
+from ._comparison import CHANCE, SLOPES, Trial, Truth, agreement, chance, confirmed, explained, nearest, truth
 from ._folding import Piece
+from ._networks import block
 from ._objects import Hints, opened
 from ._variants import Variant, convention, dtype_of, plain_variant, selected, variants
-from ._ways import Way, open_layout, open_order, permuted, refuse_chain, repeated, ways
+from ._ways import (
+    MOST_MIXED,
+    Way,
+    mixed,
+    open_layout,
+    open_mixture,
+    open_order,
+    permuted,
+    refuse_chain,
+    repeated,
+    ways,
+)
 
 Layout = Literal["out_in", "in_out"]
 MOST_WAYS = 200  # chains of one meaning that outputs are asked about
@@ -30,7 +46,7 @@ class Reading:
     Attributes:
         net: the network.
         layers: names of its weight matrices, first layer first.
-        layout: how they are stored, (out, in) as in PyTorch or (in, out) as in Flax and Keras.
+        layout: how they are stored, (out, in) as in PyTorch or (in, out) as in Flax and Keras, or some so and some so.
         dtype: their type.
         said: what was merged into layers, and what was left out.
         open: what neither shapes nor names nor outputs settle, one phrase each.
@@ -41,7 +57,7 @@ class Reading:
 
     net: Network
     layers: tuple[str, ...]
-    layout: Layout
+    layout: Layout | Literal["mixed"]
     dtype: str
     said: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
@@ -62,7 +78,8 @@ class Reading:
         names = [stem(name) or name for name in self.layers]
         if len(names) > SHOWN:
             names = [*names[: SHOWN // 2], "...", *names[-SHOWN // 2 :]]
-        layout = "(out, in)" if self.layout == "out_in" else "(in, out)"
+        shown = {"out_in": "(out, in)", "in_out": "(in, out)", "mixed": "(out, in) and (in, out)"}
+        layout = shown[self.layout]
         lines = [f"read as              {len(self.layers)} layers, {layout}, {self.dtype}"]
         said = [*self.said[:3], f"and {len(self.said) - 3} more of this kind"] if len(self.said) > 4 else self.said
         for text in (", ".join(names), *said):
@@ -159,7 +176,7 @@ def from_arrays(
 def _announced(reading: Reading) -> Network:
     if reading.warning:
         warnings.warn(reading.warning, stacklevel=3)
-    return reading.net
+    return jax.tree.map(lambda a: jnp.asarray(np.asarray(a)), reading.net)  # in the types of the session
 
 
 def read(
@@ -206,27 +223,29 @@ def read(
     arrays = arrays_of(opened(parameters, hints), hints)
     hints.layout = layout or hints.layout
     if outputs is not None:
-        meanings = variants(arrays, hints, wanted)
-        return _by_outputs(list(meanings), hints, wanted, negative_slope, _truth(X, outputs))
+        bounds = Bounds()
+        meanings = list(variants(arrays, hints, wanted, bounds))
+        return _by_outputs(meanings, bounds, hints, wanted, negative_slope, _truth(X, outputs))
     if hints.doubts:
         raise ValueError(f"This is no plain ReLU network: {'; '.join(hints.doubts)}; {PLAIN}.")
     return _by_names(plain_variant(arrays, hints, wanted), hints, wanted, d_in, negative_slope)
 
 
 def _truth(X: Any, outputs: Any) -> Truth:
-    coarse = "float16" in str(getattr(outputs, "dtype", ""))  # bfloat16 as well
-    return truth(array_of("X", X), array_of("outputs", outputs), coarse)
+    return truth(array_of("X", X), array_of("outputs", outputs), str(getattr(outputs, "dtype", "float64")))
 
 
 def _as_it_is(net: Network, given: Truth | None) -> Reading:
     """Return a network that needs no reading, compared with outputs if there are any."""
     pieces = [Piece(f"layer {i}", np.asarray(W), np.asarray(b)) for i, (W, b) in enumerate(net.layers, 1)]
-    as_read = _reading(pieces, False, net.negative_slope, ())
+    way = Way((False,) * len(pieces), tuple(range(len(pieces))))
+    as_read = replace(_reading(pieces, way, net.negative_slope, ()), net=net)
     if given is None:
         return as_read
-    trial = nearest([([(p.W, p.b) for p in pieces], None)], [net.negative_slope], given)
-    difference = _agreed(trial, given, [], [])
-    return replace(as_read, net=net, difference=difference)
+    bounds = Bounds()
+    trial = nearest([([(p.W, p.b) for p in pieces], None)], [net.negative_slope], given, bounds)
+    difference, left_open = _agreed(trial, given, [], [], bounds)
+    return replace(as_read, difference=difference, open=left_open)
 
 
 def _slopes(variant: Variant, hints: Hints, given: float | None, tried: Sequence[float]) -> Sequence[float]:
@@ -245,22 +264,29 @@ def _by_names(
     """Return the first reading that chains, and what of it nothing settles."""
     pieces = variant.layers if wanted is None else selected(variant.layers, wanted)
     fixed = wanted is not None
-    way = next(ways(pieces, hints, d_in, fixed=fixed), None)
+    bounds = Bounds()
+    way = next(ways(pieces, hints, d_in, fixed=fixed, bounds=bounds), None)
     # Without d_in only as the names say: then the sentence about a wrong width of the inputs names the right one.
     usual = bool(convention(pieces, hints))
-    way = way or next((other for other in ways(pieces, hints, None, fixed=True) if other[0] == usual), None)
+    way = way or next((other for other in ways(pieces, hints, None, fixed=True) if other.sides[0] == usual), None)
+    way = way or next(mixed(pieces, hints, d_in), None)
     if way is None:
-        refuse_chain(pieces, hints)
+        refuse_chain(pieces, hints, bounds)
         raise AssertionError
-    left_open = [*variant.guessed, *open_layout(pieces, hints, d_in, fixed=fixed)]
+    left_open = [*variant.guessed, *open_mixture(pieces, way)]
+    left_open += [] if len(set(way.sides)) > 1 else open_layout(pieces, way, hints, d_in, fixed=fixed)
     left_open += [] if fixed else open_order(pieces, way, hints, d_in)
-    chosen = [pieces[i] for i in way[1]]
     slope = _slopes(variant, hints, given, [0.0])[0]
-    return _reading(chosen, way[0], slope, (*hints.notes, *variant.said), tuple(left_open))
+    return _reading(pieces, way, slope, (*hints.notes, *variant.said), tuple(left_open))
 
 
 def _by_outputs(
-    meanings: Sequence[Variant], hints: Hints, wanted: Sequence[str] | None, slope: float | None, given: Truth
+    meanings: Sequence[Variant],
+    bounds: Bounds,
+    hints: Hints,
+    wanted: Sequence[str] | None,
+    slope: float | None,
+    given: Truth,
 ) -> Reading:
     """Return the reading that agrees with the outputs.
 
@@ -268,54 +294,70 @@ def _by_outputs(
         ValueError: none does; the sentence has the largest difference of the nearest one.
     """
     d_in, d_out = given.X.shape[1], given.Y.shape[1]
+    fixed = wanted is not None
     groups = [(v, v.layers if wanted is None else selected(v.layers, wanted)) for v in meanings]
-    found = [list(islice(ways(p, hints, d_in, d_out, fixed=wanted is not None), MOST_WAYS)) for _, p in groups]
+    chained = [ways(p, hints, d_in, d_out, fixed=fixed, bounds=bounds) for _, p in groups]
+    found = [list(bounds.first(way, MOST_WAYS)) for way in chained]
+    for piece in groups[0][1]:
+        if not np.all(np.isfinite(piece.W)):
+            raise ValueError(f"'{piece.name}' must be finite, but it contains NaN or infinity.")
     slopes = _slopes(meanings[0], hints, slope, SLOPES)
+    doubts = [*hints.doubts, *filter(None, [block(groups[0][1])])]
     best: Trial | None = None
-    for more in (None, permuted, repeated) if wanted is None else (None,):
-        trial = nearest(_candidates(groups, found, more), slopes, given)
+    there: list[Iterable[Way]]
+    for stage in ("as found", "mixed", "permuted", "repeated")[: 2 if fixed else 4]:
+        if stage == "mixed":
+            there = [list(bounds.first(mixed(p, hints, d_in, d_out), MOST_MIXED)) for _, p in groups]
+        elif stage == "as found":
+            there = list(found)
+        else:
+            more = permuted if stage == "permuted" else repeated
+            there = [more(p, way, bounds) for (_, p), way in zip(groups, found, strict=True)]
+        trial = nearest(_candidates(groups, there), slopes, given, bounds)
         if trial is not None and (best is None or trial.difference < best.difference):
             best = trial
-        if best is not None and best.difference <= given.tolerance:
+        if best is not None and agreement(best, given) == SINGLE:
             break
     if best is None:  # no reading has these dimensions
         net = _by_names(meanings[0], hints, wanted, None, slope).net
         raise ValueError(
             f"No reading of the arrays maps {d_in} to {d_out} numbers, as X and outputs say; as their names say, they "
-            f"map {net.d_in} to {net.d_out}."
+            f"map {net.d_in} to {net.d_out}{'; '.join(['', *doubts])}."
         )
-    usual = [layers for layers, _ in islice(_candidates(groups, found, None), 20)]
-    difference = _agreed(best, given, usual, hints.doubts)
-    variant, pieces, (transposed, order) = best.what
+    usual = [layers for layers, _ in islice(_candidates(groups, found), 20)]
+    difference, left_open = _agreed(best, given, usual, doubts, bounds)
+    variant, pieces, way = best.what
     said = [*hints.notes, *variant.said]
     if best.final and not hints.notes:
         said.append(f"the model applies {best.final} after the last layer")
-    chosen = [pieces[i] for i in order]
-    return replace(_reading(chosen, transposed, best.slope, tuple(said)), difference=difference)
+    return replace(_reading(pieces, way, best.slope, tuple(said), left_open), difference=difference)
 
 
-def _candidates(groups: Any, found: Any, more: Any) -> Iterator[tuple[Layers, tuple[Variant, Sequence[Piece], Way]]]:
-    """Yield the layers of all readings, each with what it is."""
+def _candidates(groups: Any, found: Sequence[Iterable[Way]]) -> Iterator[tuple[Layers, tuple]]:
+    """Yield the layers of all readings, each with its variant, its pieces and its way."""
     for (variant, pieces), there in zip(groups, found, strict=True):
-        for transposed, order in there if more is None else more(pieces, there):
-            ready = {i: pieces[i].layer(transposed) for i in set(order)}
-            yield [ready[i] for i in order], (variant, pieces, (transposed, order))
+        for way in there:
+            ready = {i: pieces[i].layer(way.sides[i]) for i in set(way.order)}
+            yield [ready[i] for i in way.order], (variant, pieces, way)
 
 
-def _agreed(trial: Trial | None, given: Truth, usual: Sequence[Layers], doubts: Sequence[str]) -> float:
-    """Return the largest difference over all inputs, or refuse one that is no rounding."""
+def _agreed(
+    trial: Trial | None, given: Truth, usual: Sequence[Layers], doubts: Sequence[str], bounds: Bounds
+) -> tuple[float, tuple[str, ...]]:
+    """Return the largest difference over all inputs and what it leaves open, or refuse one that is no rounding."""
     if trial is None:
         raise ValueError("X or outputs have another dimension than the network.")
-    difference = confirmed(trial, given)
-    if difference <= given.tolerance:
+    difference, row = confirmed(trial, given)
+    if form := agreement(trial, given, row):
         if chance(trial, difference, given) > CHANCE:
             raise ValueError(
                 f"The outputs are too few numbers: one of the {trial.tried} readings that were tried agrees with them "
                 f"up to {difference:.1g} of their spread, which can be chance; give outputs for more inputs."
             )
-        return difference
+        return difference, tuple(_coarse(trial, given, form))
     why = next((said for layers in (trial.layers, *usual) if (said := explained(layers, given))), "")
-    found = " ".join(filter(None, [why, *(f"In the model, {doubt}." for doubt in doubts), "Check"]))
+    cut = "The search was cut off before all readings were tried." if bounds.reached else ""
+    found = " ".join(filter(None, [why, *(f"In the model, {doubt}." for doubt in doubts), cut, "Check"]))
     raise ValueError(
         f"No reading that was tried has the model's outputs: the nearest differs from them by {difference:.2g} of "
         f"their spread. {found} that X is what the model sees and that it is in evaluation mode, or name what is read "
@@ -323,9 +365,27 @@ def _agreed(trial: Trial | None, given: Truth, usual: Sequence[Layers], doubts: 
     )
 
 
+def _coarse(trial: Trial, given: Truth, form: Format) -> Iterator[str]:
+    """Say what rounding coarser than float32 leaves open."""
+    if form == TF32:
+        yield (
+            "whether the outputs were computed with factors of 10 bits (TF32), which would explain that they differ by "
+            "more than float32 rounds; compute them in float32"
+        )
+    if form != SINGLE and trial.rival is not None and agreement(trial.rival, given):
+        of, other = f"slope {trial.slope:g}", f"slope {trial.rival.slope:g}"
+        yield (
+            "which of several readings it is: outputs of so few bits agree as well with another one"
+            + (f", of {other} in place of {of}" if other != of else "")
+        )
+
+
 def _reading(
-    chosen: Sequence[Piece], transposed: bool, slope: float, said: Sequence[str], left_open: tuple[str, ...] = ()
+    pieces: Sequence[Piece], way: Way, slope: float, said: Sequence[str], left_open: tuple[str, ...] = ()
 ) -> Reading:
-    net = from_layers([piece.layer(transposed) for piece in chosen], negative_slope=slope)
-    layout: Layout = "in_out" if transposed else "out_in"
+    chosen = [pieces[i] for i in way.order]
+    with jax.enable_x64(True):  # a report judges weights in the type in which they are stored
+        net = from_layers([pieces[i].layer(way.sides[i]) for i in way.order], negative_slope=slope)
+    kinds = {way.sides[i] for i in way.order}
+    layout: Any = "mixed" if len(kinds) > 1 else "in_out" if True in kinds else "out_in"
     return Reading(net, tuple(p.name for p in chosen), layout, dtype_of(chosen), tuple(said), left_open)

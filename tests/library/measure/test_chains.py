@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnlib.measure._chains import chains, exchanged, follows
-from bnlib.measure._comparison import TOLERANCE, nearest, truth, values_of
+from bnlib.measure._chains import Bounds, chains, exchanged, follows
+from bnlib.measure._comparison import agreement, nearest, truth, values_of
 from bnlib.measure.readers import read
 from models import leaky, mlp
 
@@ -52,20 +52,23 @@ def test_the_nearest_reading_is_the_model_and_nothing_else():
     rng = np.random.default_rng(3)
     layers = [(rng.normal(size=(4, 4)), rng.normal(size=4)) for _ in range(3)]
     X = rng.normal(size=(50, 4))
-    given_truth = truth(X, mlp(layers, leaky(0.1))(X), coarse=False)
-    near = nearest([(layers, "right")], [0.0, 0.1], given_truth)
-    assert (near.slope, near.what) == (0.1, "right")
+    known = truth(X, mlp(layers, leaky(0.1))(X))
+
+    def found(candidates, slopes=(0.1,), given=known):
+        trial = nearest(candidates, slopes, given, Bounds())
+        return trial, agreement(trial, given)
+
+    near, form = found([(layers, "right")], [0.0, 0.1])
+    assert (near.slope, near.what, form.name) == (0.1, "right", "float32")
     assert near.difference < 1e-12
     assert np.array_equal(values_of(layers, 0.1, X), mlp(layers, leaky(0.1))(X))
     changed = [(W.copy(), b) for W, b in layers]
     changed[1][0][0, 0] += 0.1
     for wrong in (changed, layers[::-1], [(W.T, b) for W, b in layers]):
-        assert nearest([(wrong, "wrong")], [0.1], given_truth).difference > TOLERANCE
-        assert nearest([(wrong, "wrong"), (layers, "right")], [0.1], given_truth).what == "right"
-    assert (
-        nearest([(layers, "right")], [0.1], truth(X, mlp(layers, leaky(0.15))(X), coarse=False)).difference > TOLERANCE
-    )
-    assert nearest([], [0.0], given_truth) is None
+        assert found([(wrong, "wrong")])[1] is None
+        assert found([(wrong, "wrong"), (layers, "right")])[0].what == "right"
+    assert found([(layers, "right")], given=truth(X, mlp(layers, leaky(0.15))(X)))[1] is None
+    assert nearest([], [0.0], known, Bounds()) is None
 
 
 def test_a_difference_in_one_row_of_many_is_seen():

@@ -69,6 +69,30 @@ def test_loading_is_what_was_saved(tmp_path, kind):
     assert same(load_network(file), fixed_net().layers)
 
 
+def test_zeros_that_would_fill_the_memory_are_refused(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "a.npz", a=np.zeros(200_000))
+    assert not np.any(load_arrays(tmp_path / "a.npz")["a"])
+    monkeypatch.setattr("bnlib.measure.files.MOST_INFLATED", 10**6)
+    with pytest.raises(
+        ValueError, match=r"its \d+ bytes declare 1600128, more than a hundred to one; store the arrays"
+    ):
+        load_arrays(tmp_path / "a.npz")
+
+
+def test_a_compressed_array_is_in_memory_once(tmp_path):
+    A = np.random.default_rng(0).normal(size=(1000, 1000))
+    np.savez_compressed(tmp_path / "a.npz", a=A)
+    load_arrays(tmp_path / "a.npz")
+    tracemalloc.start()
+    try:
+        found = load_arrays(tmp_path / "a.npz")["a"]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(found, A)
+    assert peak < 1.5 * A.nbytes  # unpacked bytes and array side by side are two of it
+
+
 def test_arrays_by_columns_and_of_the_other_byte_order(tmp_path):
     A = np.arange(6.0).reshape(2, 3)
     np.savez(tmp_path / "a.npz", a=np.asfortranarray(A), b=A.astype(">f4"))
@@ -141,6 +165,16 @@ def archive_of(name):
 
 
 TEN_TB = 10**13
+
+
+def one_after_the_other():
+    """Return arrays as equinox.tree_serialise_leaves writes them."""
+    file = io.BytesIO()
+    for W in (np.eye(3), np.eye(2)):
+        np.save(file, W)
+    return file.getvalue()
+
+
 WHOLE = declared([2, 2], 32, bytes(32))
 BAD = {
     "npz declares 10 TB": (npz_of(npy((TEN_TB // 8,))), "declares 10000000000000 bytes but has 0"),
@@ -160,6 +194,8 @@ BAD = {
     "an archive of something else": (archive_of("data/words.txt"), "it holds 'data/words.txt'"),
     "an archive of stable-baselines3": (archive_of("policy.pth"), "pass model.policy.state_dict()"),
     "empty": (b"", "it is empty"),
+    "arrays of equinox": (one_after_the_other(), "as of equinox.tree_serialise_leaves"),
+    "npy that is cut off": (npy((4,), bytes(24)), "declares 32 bytes but has 24"),
     "NaN": (declared([1, 1], 8, struct.pack("<d", np.nan)), "W of layer 1 must be finite"),
     "infinity": (declared([1, 1], 8, struct.pack("<d", np.inf)), "W of layer 1 must be finite"),
 }
@@ -388,15 +424,18 @@ def plus(**arrays):
         (plus(**{"3_running_mean": np.ones(4)}), "'3.running_mean' has shape (4,), like a part of a normalisation"),
         (without("1.weight"), "'1.bias': these are vectors without a matrix"),
         (plus(**{"3_alpha": np.float64(0.5)}), "'3.alpha' has shape ()"),
-        (plus(**{"1_weight": np.ones((4, 6), np.int8)}), "'1.weight' holds integers of 8 bits, as of quantised"),
+        (
+            plus(**{"1_weight": np.ones((4, 6), np.int8)}),
+            "'1.weight' holds integers of 8 bits or less, as of quantised",
+        ),
         (plus(**{"1_weight": np.ones((5, 6))}), "'2.weight' of shape (2, 4) cannot follow '1.weight' of shape (5, 6)"),
         (plus(**{"1_bias": np.ones(5)}), "b of layer 2 must have shape (4,), but its shape is (5,)"),
         ({}, "There is no weight matrix among the arrays []"),
         ({"0.bias": np.ones(2)}, "There is no weight matrix among the arrays ['0.bias']"),
         ({"0.weight": np.eye(2), "2.bias": np.ones(2)}, "'2.bias': these are vectors without a matrix"),
         ({"0.weight": [["a", "b"]] * 2}, "There is no weight matrix among the arrays []"),
-        ({"0.weight": np.array([["a"]])}, "W of layer 1 must hold numbers"),
-        ({"0.weight": np.array([[1j]])}, "W of layer 1 must be real"),
+        ({"0.weight": np.array([["a"]])}, "'0.weight' must hold real numbers, but its type is <U1"),
+        ({"0.weight": np.array([[1j]])}, "'0.weight' must hold real numbers, but its type is complex128"),
         (len, "'builtin_function_or_method' is neither an array nor ReLU"),
     ],
 )

@@ -1,0 +1,111 @@
+r"""How far the outputs of a network may be from its exact values by rounding alone.
+
+Layer l computes :math:`z_i=\sum_jW_{ij}h_j+b_i` with n products. Let p be the unit roundoff of their factors, q that of
+what is stored and u that of the sums, which are of 32 bits. Each factor has a relative error of at most p, each of the
+n+1 partial sums one of at most :math:`u\,a_i`, :math:`a_i=\sum_j|W_{ij}h_j|+|b_i|`, and the result one of at most q. A
+number that is uniform between -c and c is sub-Gaussian with variance :math:`c^2/3`. So if these errors are independent
+and uniform within their bounds, in the manner of Higham and Mary, that of :math:`z_i` is sub-Gaussian with variance
+
+.. math:: s_i^2=\tfrac13\Big(2p^2\sum_jW_{ij}^2h_j^2+(n+1)u^2a_i^2+q^2z_i^2\Big),
+
+and that of an output, to first order, with variance :math:`\sum_l\sum_iJ_{l,ki}^2s_{l,i}^2`, where J is its derivative
+by the :math:`z_i` of layer l. All M outputs that are compared are within
+:math:`\sqrt{2\ln(2M/\delta)}` deviations with a probability of at least :math:`1-\delta`.
+
+So the bound grows with the widths and the depth as far as the layers at hand let errors grow. For layers of size n that
+keep lengths it is about :math:`u\sqrt{nL}` for float32; a fixed number would be too large for a small network, through
+which another slope passes, and too small for a deep one.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+Layers = Sequence[tuple[np.ndarray, np.ndarray | None]]
+
+U = 2.0**-24  # unit roundoff of the sums
+MOST = 0.05  # of the spread of outputs: a larger difference is none of rounding that leaves anything to compare
+MOST_NUMBERS = 2**22  # of the derivatives that are held at a time
+FAILURE = 1e-6  # probability with which any output of a right reading may be outside
+
+
+class Format(NamedTuple):
+    """Hold the numbers that a model computes with: unit roundoffs of the factors of products, and of what is stored."""
+
+    name: str
+    factors: float
+    stored: float
+
+
+SINGLE = Format("float32", U, U)
+TF32 = Format("factors of 10 bits (TF32)", 2.0**-11, U)
+HALF = Format("float16", 2.0**-11, 2.0**-11)
+BRAIN = Format("bfloat16", 2.0**-8, 2.0**-8)
+
+
+def formats(kind: str) -> tuple[Format, ...]:
+    """Return what outputs of a type may have been computed with, the finest first.
+
+    Graphics processors take factors of 10 bits for float32 where they are told to; float64 comes from no such device.
+    """
+    if "bfloat16" in kind:
+        return (BRAIN,)
+    if "float16" in kind:
+        return (HALF,)
+    return (SINGLE, TF32) if "float32" in kind else (SINGLE,)
+
+
+def rounding(layers: Layers, slope: float, X: np.ndarray, form: Format, count: int) -> np.ndarray:
+    """Return bounds (N, d_out) on the errors of the outputs before a last function, to first order.
+
+    Args:
+        layers: (W, b), (out, in).
+        slope: of the activation on negative numbers.
+        X: inputs (N, d_in).
+        form: what the model computes with.
+        count: number of outputs that are compared, which are all to be within the bounds.
+    """
+    size = layers[-1][0].shape[0] * max(W.shape[1] for W, _ in layers)
+    rows = max(1, MOST_NUMBERS // size)
+    return np.concatenate([_rounding(layers, slope, X[i : i + rows], form, count) for i in range(0, len(X), rows)])
+
+
+def _rounding(layers: Layers, slope: float, X: np.ndarray, form: Format, count: int) -> np.ndarray:
+    deviations = np.sqrt(2 * np.log(2 * count / FAILURE))
+    variances, slopes, met = [], [], np.zeros(X.shape)
+    h = X
+    for W, b in layers:
+        z = h @ W.T + (0 if b is None else b)
+        a = np.abs(h) @ np.abs(W).T + (0 if b is None else np.abs(b))
+        s = 2 * form.factors**2 * (h**2 @ (W**2).T) + (W.shape[1] + 1) * U**2 * a**2 + form.stored**2 * z**2
+        variances.append(s / 3)
+        met = variances[-1] + met @ (W**2).T  # as if errors were independent; only to find what may cross the kink
+        slopes.append(np.where((z > 0) | (z**2 < deviations**2 * met), 1.0, slope))
+        met = met * slopes[-1] ** 2
+        h = np.where(z > 0, z, slope * z)
+    total = variances[-1]
+    J = np.broadcast_to(np.eye(total.shape[1]), (len(X), total.shape[1], total.shape[1]))
+    for i in range(len(layers) - 1, 0, -1):
+        J = (J @ layers[i][0]) * slopes[i - 1][:, None, :]
+        total = total + np.einsum("nki,ni->nk", J**2, variances[i - 1])
+    return deviations * np.sqrt(total)
+
+
+def behind(bound: np.ndarray, final: str, Y: np.ndarray, form: Format) -> np.ndarray:
+    """Return the bound behind the last function of a model, whose values Y are rounded once more.
+
+    Those of ``softmax`` and its logarithm move by at most twice the largest error of their arguments, those of the
+    others by at most the error of their own; their exponentials have errors of a few units.
+    """
+    if "softmax" in final:
+        bound = 2 * bound.max(axis=1, keepdims=True)
+    return bound + (8 * form.stored * np.maximum(np.abs(Y), 1) if final else form.stored * np.abs(Y))
+
+
+def written(Y: np.ndarray) -> float:
+    """Return half a unit of the last decimal of outputs that were written with at most eight, else 0."""
+    for decimals in range(1, 9):
+        if np.array_equal(np.round(Y, decimals), Y) and np.any(np.round(Y, decimals - 1) != Y):
+            return 0.5 * 10.0**-decimals
+    return 0.0
