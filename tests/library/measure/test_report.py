@@ -234,7 +234,7 @@ def _inputs_infinite(weights, inputs):
         (_orphan, "'2.bias': these are vectors without a matrix"),
         (_unchained, "'2.weight' of shape (3, 5) cannot follow '0.weight' of shape (4, 3)"),
         (_nan, "W of layer 1 must be finite"),
-        (_strings, "W of layer 1 must hold numbers, but its type is <U1"),
+        (_strings, "must hold real numbers, but its type is <U1"),
         (_shallow, "depth 2 has none"),
         (_no_arrays, "There is no weight matrix among the arrays []"),
         (_inputs_truncated, "Cannot read arrays"),
