@@ -1,6 +1,7 @@
 """Command line: ``python -m bnlib report WEIGHTS --inputs INPUTS``, ``train DATA``, or ``--version``."""
 
 import argparse
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -10,6 +11,7 @@ import jax
 import numpy as np
 
 from . import __version__
+from ._writing import write
 from .measure.files import load_arrays, load_points
 from .measure.report import report
 from .measure.torch_state import to_torch_state
@@ -33,32 +35,47 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_argument("--slope", type=float, metavar="S", help="slope of the activation on negative numbers")
     command.add_argument("--numerical", action="store_true", help="show the numerical ranks of all layers as well")
     command.add_argument("--json", metavar="FILE", help="store the report as JSON as well")
+    command.add_argument("--html", metavar="FILE", help="store the report as a page with its figure as well")
     command.add_argument("--figure", metavar="FILE", help="draw the singular values by layer into a png, pdf or svg")
     add_train(commands)
     options = parser.parse_args(arguments)
     try:
+        _device()
         if options.command == "train":
             print(trained(options))
             return 0
         X = load_points(options.inputs, "X")
-        with jax.enable_x64(True):  # weights stored in float64 are measured as such
-            measured = report(
-                Path(options.weights),
-                X,
-                outputs=load_points(options.outputs, "Y") if options.outputs else None,
-                layers=options.layers.split(",") if options.layers else None,
-                layout=options.layout,
-                negative_slope=options.slope,
-            )
+        measured = report(
+            Path(options.weights),
+            X,
+            outputs=load_points(options.outputs, "Y") if options.outputs else None,
+            layers=options.layers.split(",") if options.layers else None,
+            layout=options.layout,
+            negative_slope=options.slope,
+        )
         print(measured.text(numerical=options.numerical))
         if options.json:
             measured.to_json(options.json)
+        if options.html:
+            measured.to_html(options.html, numerical=options.numerical)
         if options.figure:
             measured.plot(options.figure)
+    except MemoryError:
+        print("bnlib: There is not enough memory; give fewer inputs.", file=sys.stderr)
+        return 2
     except (RuntimeError, ValueError) as error:
-        print(f"bnlib: {error}", file=sys.stderr)
+        print(f"bnlib: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
+
+
+def _device() -> None:
+    """Refuse a platform that JAX_PLATFORMS names and this machine lacks."""
+    try:
+        jax.devices()
+    except (AssertionError, RuntimeError) as error:
+        wanted = os.environ.get("JAX_PLATFORMS", "")
+        raise ValueError(f"JAX has no device here, and JAX_PLATFORMS is {wanted!r}; unset it.") from error
 
 
 def add_train(commands: Any) -> None:
@@ -97,7 +114,7 @@ def trained(options: argparse.Namespace) -> str:
         result = train(start, X, Y, options.ridge, loss=options.loss, checkpoint=options.checkpoint)
     for warning in caught:
         print(f"bnlib: {warning.message}", file=sys.stderr)
-    np.savez(output, allow_pickle=False, **to_torch_state(result.net))
+    write(output, lambda file: np.savez(file, allow_pickle=False, **to_torch_state(result.net)))
     state = "converged" if result.converged else "not converged: the objective still moves, or neurons are not balanced"
     return (
         f"loss       {result.loss:.4g}\nobjective  {result.objective:.4g}\nstate      {state}\n"

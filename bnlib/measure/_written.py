@@ -2,14 +2,14 @@
 
 import json
 import math
-import os
 import textwrap
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from .._writing import write
 
 LINE = 70  # characters of a line of text
 
@@ -43,7 +43,7 @@ def as_json(values: Mapping[str, Any], path: str | Path | None) -> str:
     """
     text = json.dumps(plain(values), allow_nan=False)
     if path is not None:
-        replaced(Path(path), lambda part: part.write_text(text + "\n", encoding="utf-8"))
+        write(path, lambda file: file.write(f"{text}\n".encode()))
     return text
 
 
@@ -69,20 +69,5 @@ def as_figure(figure: Any, path: str | Path | None) -> Any:
     """
     if path is not None:
         suffix = Path(path).suffix[1:] or "png"
-        replaced(Path(path), lambda part: figure.savefig(part, format=suffix))
+        write(path, lambda file: figure.savefig(file, format=suffix))
     return figure
-
-
-def replaced(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write to a temporary file of this thread's own and rename it, so that a file of that name is whole or the old.
-
-    Raises:
-        ValueError: the file cannot be written.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        write(part)
-        part.replace(path)
-    except (OSError, ValueError) as error:
-        part.unlink(missing_ok=True)
-        raise ValueError(f"Cannot write '{path}': {getattr(error, 'strerror', None) or error}.") from error

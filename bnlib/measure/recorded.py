@@ -3,11 +3,8 @@
 No theorem of the book is about such models. What is left are numbers of one matrix each.
 """
 
-import json
 import math
-import os
-import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ import numpy as np
 
 from . import _recorded_text as text
 from ._recordings import Channels, activations_of, weights_of
+from ._written import as_figure, as_json, plotting
 from .readers import Layout
 from .spectrum import Spectrum, measured
 
@@ -70,13 +68,10 @@ class Spectra:
             ValueError: the file cannot be written.
         """
         found = {
-            part: {name: _plain(asdict(spectrum)) for name, spectrum in getattr(self, part).items()}
+            part: {name: asdict(spectrum) for name, spectrum in getattr(self, part).items()}
             for part in ("weights", "activations")
         }
-        written = json.dumps(found | {"left_out": self.left_out, "words": self.words}, allow_nan=False)
-        if path is not None:
-            _replace(Path(path), lambda part: part.write_text(written + "\n", encoding="utf-8"))
-        return written
+        return as_json(found | {"left_out": self.left_out, "words": self.words}, path)
 
     def plot(self, path: str | Path | None = None, *, names: Sequence[str] | None = None) -> Any:
         """Draw each spectrum on its own axes, what is counted in colour; needs matplotlib.
@@ -90,26 +85,17 @@ class Spectra:
         Raises:
             ValueError: an unknown name, an unknown format, the file cannot be written, or matplotlib is missing.
         """
-        try:
-            from ..book import plotting
-        except ModuleNotFoundError as error:
-            raise ValueError(f"Figures need the package {error.name}: pip install {error.name}.") from error
-
-        shown = self._chosen(names)
-        plotting.use_style()
+        shown, style = self._chosen(names), plotting()
         rows = math.ceil(len(shown) / 2)
-        fig, axes = plotting.plt.subplots(rows, 2, figsize=(6.0, 0.5 + 1.7 * rows), squeeze=False)
+        fig, axes = style.plt.subplots(rows, 2, figsize=(6.0, 0.5 + 1.7 * rows), squeeze=False)
         for ax in axes.flat[len(shown) :]:
             ax.remove()
         for ax, spectrum in zip(axes.flat, shown, strict=False):
-            _draw(ax, spectrum, plotting)
+            _draw(ax, spectrum, style)
         fig.supylabel("singular value", fontsize=11)
         if names is None and len(shown) < (total := len(self._all)):
             fig.suptitle(f"the first {len(shown)} of {total}")
-        if path is not None:
-            suffix = Path(path).suffix[1:] or "png"
-            _replace(Path(path), lambda part: fig.savefig(part, format=suffix))
-        return fig
+        return as_figure(fig, path)
 
     def _chosen(self, names: Sequence[str] | None) -> list[Spectrum]:
         everything = self._all
@@ -182,13 +168,13 @@ def _known(names: Collection[str], known: Collection[str], argument: str) -> Non
         raise ValueError(f"{argument} holds '{unknown[0]}', but the names are {text.listed(sorted(known))}.")
 
 
-def _draw(ax: Any, spectrum: Spectrum, plotting: Any) -> None:
+def _draw(ax: Any, spectrum: Spectrum, style: Any) -> None:
     s = spectrum.singular_values
     counting, counted = ("1/10", spectrum.dimension) if spectrum.rank is None else (">1/2", spectrum.rank)
-    color = plotting.COLORS[1] if spectrum.kind == "activations" else plotting.COLORS[0]
+    color = style.COLORS[1] if spectrum.kind == "activations" else style.COLORS[0]
     marker = "s" if spectrum.kind == "activations" else "o"
     at = np.arange(1, len(s) + 1)
-    ax.plot(at[counted:], s[counted:], color=plotting.GREY, linestyle="", marker=".")
+    ax.plot(at[counted:], s[counted:], color=style.GREY, linestyle="", marker=".")
     label = f"{counting}: {counted} of {len(s)}"
     ax.plot(at[:counted], s[:counted], color=color, linestyle="", marker=marker, label=label)
     if spectrum.rank is not None:
@@ -196,25 +182,3 @@ def _draw(ax: Any, spectrum: Spectrum, plotting: Any) -> None:
     ax.set_title(text.shortened(spectrum.name, 32), fontsize=9.5)
     ax.set(ylim=(0, None))
     ax.legend(loc="upper right", fontsize=9, handletextpad=0.1)
-
-
-def _plain(value: Any) -> Any:
-    """Turn a value into what JSON knows, with None for NaN and infinity."""
-    if isinstance(value, Mapping):
-        return {name: _plain(v) for name, v in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write to a temporary file of this thread alone and rename it, so that a file is whole or the old one."""
-    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        write(part)
-        part.replace(path)
-    except (OSError, ValueError) as error:
-        part.unlink(missing_ok=True)
-        raise ValueError(f"Cannot write '{path}': {getattr(error, 'strerror', None) or error}.") from error

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _svd
 from ._recordings import Kind, Recording, blocks
-from .report import _dimension, _layer_rank
+from .measures import _dimension, _layer_rank
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from decimal import ROUND_CEILING, Context
 from typing import Literal
 
-Kind = Literal["bottleneck", "partial", "absent", "collapsed", "undecided"]
+Kind = Literal["bottleneck", "partial", "absent", "collapsed", "undecided", "no middle"]
 
 # "Most" of the norm is half of it or more.
 MOST = 0.5
@@ -23,6 +23,51 @@ UNBALANCED = 0.5
 QUARTER = 0.25
 
 
+def verdict(kind: Kind, rank: int | None, share: int | None, imbalance: float | None) -> str:
+    """Say what kind of bottleneck there is and how much of the norm is certified, and whether training may go on.
+
+    A network that is far from balanced is no stationary point of a penalised loss, so that more training with a penalty
+    would change it.
+
+    Args:
+        kind: what the weights of the middle layers show.
+        rank: bottleneck rank; None where there is no middle.
+        share: percent of the norm that is certified to be needed; None where the norm is zero.
+        imbalance: relative to the largest squared norm into a neuron; None where there is no hidden neuron.
+
+    Example:
+        >>> verdict("bottleneck", 6, 83, 0.002)
+        'A bottleneck of rank 6, decided; 83 % of the norm is certified.'
+        >>> verdict("absent", 20, None, None)
+        'No bottleneck in the weights.'
+
+    Source: J23; claims weights-corollary, schatten-bound, balance; chapters weights, cost.
+    """
+    said = {
+        "bottleneck": f"A bottleneck of rank {rank}, decided",
+        "partial": "A partial bottleneck, undecided",
+        "absent": "No bottleneck in the weights",
+        "collapsed": "No dimension is left: the function is constant on these inputs",
+        "undecided": f"A rank of {rank}, undecided",
+        "no middle": "No middle layers, and so no bottleneck rank",
+    }[kind]
+    certified = "" if share is None else f"; {share} % of the norm is certified"
+    far = imbalance is not None and imbalance >= UNBALANCED
+    return f"{said}{certified}." + (" It is far from balanced: training with a penalty would change it." if far else "")
+
+
+def percent(squared_norm: float, lower_bound: float) -> int | None:
+    """Return how much of the norm is certified to be needed, in percent and rounded down; None for a norm of zero.
+
+    Example:
+        >>> percent(100.0, 83.9)
+        83
+
+    Source: J23; claim schatten-bound; chapter cost.
+    """
+    return math.floor(100 * lower_bound / squared_norm + 1e-9) if squared_norm else None
+
+
 def norm(squared_norm: float, lower_bound: float) -> str:
     """Say how much of the norm is certified to be needed at this depth for this function.
 
@@ -32,17 +77,18 @@ def norm(squared_norm: float, lower_bound: float) -> str:
 
     Source: J23; claim schatten-bound; chapter cost.
     """
-    if squared_norm == 0:
+    share = percent(squared_norm, lower_bound)
+    if share is None:
         return "The norm is zero: the network is the zero function."
-    share = lower_bound / squared_norm
-    percent = math.floor(100 * share + 1e-9)  # rounded down: this much is certified
-    if share >= MOST:
-        return f"Most of the norm ({percent} %) is certified to be needed."
-    return f"Less than half of the norm ({percent} %) is certified to be needed."
+    if lower_bound / squared_norm >= MOST:
+        return f"Most of the norm ({share} %) is certified to be needed."
+    return f"Less than half of the norm ({share} %) is certified to be needed."
 
 
-def balance(imbalance: float) -> str:
+def balance(imbalance: float | None) -> str:
     """Say what the imbalance, relative to the largest squared norm into a neuron, tells about the training.
+
+    It is None where there is no hidden neuron.
 
     Example:
         >>> balance(0.002)
@@ -50,6 +96,8 @@ def balance(imbalance: float) -> str:
 
     Source: J23; claim balance; chapter cost.
     """
+    if imbalance is None:
+        return "There is no hidden neuron that could be out of balance."
     if imbalance <= BALANCED:
         return "Balanced to a hundredth, as at every stationary point of a penalised loss."
     if imbalance < UNBALANCED:
@@ -63,10 +111,10 @@ def kind(counts: Sequence[int], gaps: Sequence[float], width: int, decided: bool
     A layer *shows a gap* if it keeps fewer dimensions than it has neurons and its gap is at least ``GAP``. The
     bottleneck is *absent* if no middle layer shows a gap, and *partial* if some do, or if all do at different ranks. If
     all do at the same rank, ``decided`` tells a bottleneck from an undecided rank; rank 0 is a collapse. A rank above
-    ``most`` is none of the function, and undecided.
+    ``most`` is none of the function, and undecided. Below depth 3 there is *no middle*.
 
     Args:
-        counts: number of singular values above 1/2 of each middle layer.
+        counts: number of singular values above 1/2 of each middle layer; none below depth 3.
         gaps: gap of each behind the last of them.
         width: number of neurons of a middle layer.
         decided: of ``bottleneck_rank``.
@@ -78,6 +126,8 @@ def kind(counts: Sequence[int], gaps: Sequence[float], width: int, decided: bool
 
     Source: J23; claim weights-corollary; chapter weights.
     """
+    if not counts:
+        return "no middle"
     shown = _shown(counts, gaps, width)
     if not shown:
         return "absent"
@@ -101,6 +151,8 @@ def bottleneck(counts: Sequence[int], gaps: Sequence[float], width: int, decided
 
     Source: J23; claim weights-corollary; chapter weights.
     """
+    if not counts:
+        return "Fewer than three layers have no middle, where a bottleneck rank is read."
     shown = _shown(counts, gaps, width)
     who = "All middle layers keep" if len(counts) > 1 else "The middle layer keeps"
     kept = f"{who} {counts[0]} of {width} dimensions"
@@ -125,7 +177,7 @@ def bottleneck(counts: Sequence[int], gaps: Sequence[float], width: int, decided
     return f"{kept}, but no features there lie near as few: undecided."
 
 
-def theorem(lhs: float | None, rhs: float | None, depth: int, k: int, rank: int) -> str:
+def theorem(lhs: float | None, rhs: float | None, depth: int, k: int, rank: int | None) -> str:
     """Say what the two sides of the bottleneck theorem at rank k prove about the layers.
 
     The squared distances of the L layers to partial isometries add up to at most the left side. So at most four times
@@ -136,7 +188,7 @@ def theorem(lhs: float | None, rhs: float | None, depth: int, k: int, rank: int)
         lhs, rhs: the two sides; None where k is 0.
         depth: number of layers L.
         k: rank at which they are evaluated.
-        rank: bottleneck rank.
+        rank: bottleneck rank; None below depth 3.
 
     Example:
         >>> theorem(0.5, 0.8, 8, 2, 2)
@@ -144,6 +196,8 @@ def theorem(lhs: float | None, rhs: float | None, depth: int, k: int, rank: int)
 
     Source: J23; claims weights-theorem, weights-corollary; chapter weights.
     """
+    if rank is None:
+        return "The theorem is evaluated at the bottleneck rank, and there is none."
     if lhs is None or rhs is None:
         return "The theorem needs a rank of one or more, and here " + (
             "a Jacobian vanishes." if rank else "the bottleneck rank is zero."
@@ -179,8 +233,8 @@ def features(ranks: Sequence[int], counts: Sequence[int], inputs: int) -> str:
     """Say how the dimensions of the middle features compare with those that the weights keep.
 
     Args:
-        ranks: dimension of each middle representation, up to a tenth of its norm.
-        counts: number of singular values above 1/2 of each middle layer.
+        ranks: dimension of each middle representation, up to a tenth of its norm; below depth 3 of each hidden one.
+        counts: number of singular values above 1/2 of each middle layer; none below depth 3.
         inputs: number of inputs, which span no more dimensions than that.
 
     Example:
@@ -189,11 +243,15 @@ def features(ranks: Sequence[int], counts: Sequence[int], inputs: int) -> str:
 
     Source: J22, J23; claim low-dim-features; chapter features.
     """
+    if not ranks:
+        return "There are no hidden features."
     if max(ranks) >= inputs:
         return f"{inputs} inputs span no more than {inputs} dimensions: the features need more of them."
+    if not counts:
+        return f"The hidden features lie near {_dimensions(ranks)}."
     if list(ranks) == list(counts):
         return f"The middle features have as many dimensions as the weights keep ({_span(ranks)})."
-    lie = f"The middle features lie near {_span(ranks)} dimensions"
+    lie = f"The middle features lie near {_dimensions(ranks)}"
     if max(ranks) < min(counts):
         return f"{lie}, fewer than the weights keep ({_span(counts)}): low rank on these inputs only."
     return f"{lie}, the weights keep {_span(counts)}."
@@ -207,6 +265,10 @@ def _shown(counts: Sequence[int], gaps: Sequence[float], width: int) -> list[int
 def _span(values: Sequence[int]) -> str:
     low, high = min(values), max(values)
     return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _dimensions(ranks: Sequence[int]) -> str:
+    return f"{_span(ranks)} dimension{'s' if set(ranks) != {1} else ''}"
 
 
 def _narrow(ends: tuple[int, int]) -> str:

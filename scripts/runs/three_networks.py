@@ -18,6 +18,7 @@ from jax import Array, lax
 
 import bnlib as bn
 from bnlib import plotting
+from bnlib.measure import advice
 from bnlib.measure.files import load_arrays
 from bnlib.measure.readers import load_network
 from bnlib.measure.report import Report, report
@@ -121,7 +122,7 @@ def draw(found: dict[str, tuple[Report, float, float]], path: Path) -> None:
         values = r.weights.copy()
         values[0, INPUTS:] = values[-1, OUTPUTS:] = np.nan  # the ends have fewer
         label = f"all {WIDTH}" if absent else None
-        plotting.spectra_by_layer(ax, values, highlight=0 if absent else r.rank, shown=WIDTH, label=label)
+        plotting.spectra_by_layer(ax, values, highlight=0 if absent else r.rank or 0, shown=WIDTH, label=label)
         ridge = f"ridge {RIDGE[name]:g}" if RIDGE[name] else "no ridge"
         ax.axhline(0.5, color="black", linewidth=0.8, linestyle=":")
         ax.set(xlabel="layer", title=f"{name.capitalize()}\n{ridge}", ylim=(0, None))
@@ -133,6 +134,19 @@ def draw(found: dict[str, tuple[Report, float, float]], path: Path) -> None:
     draft.replace(path)
 
 
+def advice_table() -> str:
+    """Return the page's table of what one sees, what it means and what to try, from the one that reports use."""
+    rows = [f"| {row.see} | {row.means} | {advice.linked(row.do, _link)} |\n" for row in advice.ADVICE]
+    return "| you see | it means | try |\n|---|---|---|\n" + "".join(rows)
+
+
+def _link(words: str, page: str, place: str) -> str:
+    """Return a link as the book writes it: to a theorem, to another place, or to a chapter."""
+    if not place:
+        return f"{{doc}}`{words} </{page}>`"
+    return f"{{prf:ref}}`{words} <{place}>`" if place.startswith(("thm-", "cor-")) else f"{{ref}}`{words} <{place}>`"
+
+
 def drawn_from() -> str:
     """Return the checksums of the files behind the figure, in one line."""
     return " ".join(stored.checksums(STORED).values())
@@ -142,6 +156,7 @@ def page() -> None:
     """Write what the page shows: the table, the report on the healthy network and the figure."""
     found = measure()
     write(SHOWN / "three.txt", table(found))
+    write(SHOWN / "advice.txt", advice_table())
     write(SHOWN / "healthy.txt", f"{found['healthy'][0]}\n")
     draw(found, SHOWN / "three.png")
 

@@ -41,6 +41,51 @@ def test_train_stores_what_train_returns(data, tmp_path, capsys, monkeypatch):
     assert line.startswith("bnlib: The network is not trained after 1 step: its loss is")
 
 
+def test_train_that_cannot_write_leaves_the_old_weights(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("bnlib.__main__.train", partial(bn.train, first_order_steps=1, stages=()))
+    output = tmp_path / "net.npz"
+    output.write_bytes(b"old")
+
+    def full(file, **arrays):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    assert main(["train", str(data), "--output", str(output), "--depth", "3", "--width", "6"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"bnlib: Cannot write '{output}': No space left on device."
+    assert output.read_bytes() == b"old"
+    assert sorted(tmp_path.iterdir()) == [data, output]
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (MemoryError(), "There is not enough memory; give fewer inputs."),
+        (
+            RuntimeError("RESOURCE_EXHAUSTED: Out of memory\n  allocating"),
+            "RESOURCE_EXHAUSTED: Out of memory allocating",
+        ),
+    ],
+)
+def test_what_goes_wrong_is_one_line(data, capsys, monkeypatch, error, sentence):
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr("bnlib.__main__.report", fails)
+    assert main(["report", str(data), "--inputs", str(data)]) == 2
+    assert capsys.readouterr().err == f"bnlib: {sentence}\n"
+
+
+def test_a_platform_that_is_not_there_is_one_line(data, capsys, monkeypatch):
+    def fails():
+        raise AssertionError
+
+    monkeypatch.setattr(jax, "devices", fails)
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    assert main(["report", str(data), "--inputs", str(data)]) == 2
+    assert capsys.readouterr().err == "bnlib: JAX has no device here, and JAX_PLATFORMS is 'cuda'; unset it.\n"
+
+
 @pytest.mark.parametrize(
     ("arrays", "output", "sentence"),
     [

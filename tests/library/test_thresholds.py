@@ -190,7 +190,7 @@ def test_settings_of_zero_are_settings(monkeypatch):
 @pytest.fixture
 def spectra_alone(monkeypatch):
     """Leave out of reports what is no rank of a layer, and takes a program of its own."""
-    module = sys.modules["bnlib.measure.report"]  # the function has taken its name
+    module = sys.modules["bnlib.measure.measures"]
     monkeypatch.setattr(module, "lower_bound", lambda *_: 0.0)
     monkeypatch.setattr(module, "ntk_trace", lambda *_: np.ones(1))
     monkeypatch.setattr(module, "bottleneck_certificate", lambda *_: SimpleNamespace(lhs=np.ones(1), rhs=np.ones(1)))

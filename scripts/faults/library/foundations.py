@@ -12,6 +12,7 @@ from scripts.faults.checks import (
     SPECTRA,
     SUMS,
     TASKS,
+    WRITING,
     Row,
 )
 
@@ -102,4 +103,11 @@ FOUNDATIONS_FAULTS: list[Row] = [
      ">= 0.5][:n]", ">= 0.25][:n]", RINGS, "fill_it"),
     ("classes-sectors", "tasks", "sectors of a half turn",
      "third = 2 * np.pi / 3", "third = np.pi", TASKS, "classes_have_their_shape"),
+    # Files that are whole or the old ones.
+    ("writing-one-name", "_writing", "two threads write to one temporary file",
+     "{os.getpid()}-{threading.get_ident()}.part", "{os.getpid()}.part", WRITING, "two_threads"),
+    ("writing-left", "_writing", "the temporary file of a failure stays",
+     "part.unlink(missing_ok=True)", "pass", WRITING, "leaves_the_old"),
+    ("writing-through", "_writing", "a link replaced by the file",
+     "place = Path(os.path.realpath(path))", "place = Path(path)", WRITING, "link_stays"),
 ]  # fmt: skip

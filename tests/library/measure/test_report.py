@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -31,7 +32,7 @@ def test_report_agrees_with_the_functions_it_calls():
     assert (r.rank, r.gap, r.decided) == bn.bottleneck_rank(net, FIXED_X)
     assert r.squared_norm == pytest.approx(float(bn.squared_norm(net)))
     assert r.lower_bound == bn.lower_bound(net, FIXED_X) <= r.squared_norm
-    assert "depth 3" in str(r)
+    assert "depth 3" in str(r) == repr(r)
 
 
 def _without_reading(text):
@@ -128,7 +129,7 @@ def test_module_runs_and_its_exit_status_says_whether_it_could(files):
     weights, inputs = files
     good = run_module("report", weights, "--inputs", inputs)
     assert (good.returncode, good.stderr) == (0, "")
-    assert good.stdout.startswith("depth 3, width 6, from 3 to 3 dimensions, 6 inputs\n")
+    assert good.stdout.split("\n\n")[1] == "d_in 3, d_out 3, depth 3, width 6, float64, 6 inputs"
     weights.write_bytes(weights.read_bytes()[:-50])
     bad = run_module("report", weights, "--inputs", inputs)
     assert (bad.returncode, bad.stdout) == (2, "")
@@ -168,10 +169,6 @@ def _unchained(weights, inputs):
 
 def _nan(weights, inputs):
     np.savez(weights, **{"0.weight": np.full((3, 3), np.nan)})
-
-
-def _shallow(weights, inputs):
-    np.savez(weights, **{"0.weight": np.eye(3), "2.weight": np.eye(3)})
 
 
 def _no_arrays(weights, inputs):
@@ -235,7 +232,6 @@ def _inputs_infinite(weights, inputs):
         (_unchained, "'2.weight' of shape (3, 5) cannot follow '0.weight' of shape (4, 3)"),
         (_nan, "W of layer 1 must be finite"),
         (_strings, "must hold real numbers, but its type is <U1"),
-        (_shallow, "depth 2 has none"),
         (_no_arrays, "There is no weight matrix among the arrays []"),
         (_inputs_truncated, "Cannot read arrays"),
         (_inputs_missing, "Cannot read arrays"),
@@ -267,7 +263,7 @@ def test_report_measures_the_theorem_where_the_jacobian_has_the_rank():
 
 
 def test_the_theorem_is_evaluated_at_equally_spaced_inputs(monkeypatch):
-    monkeypatch.setattr(sys.modules["bnlib.measure.report"], "CERTIFIED", 3)
+    monkeypatch.setattr(sys.modules["bnlib.measure.measures"], "CERTIFIED", 3)
     net, X = fixed_net(), FIXED_X[:5]
     r = bn.report(net, X)
     assert r.lhs == pytest.approx(np.median(bn.bottleneck_certificate(net, X[[0, 2, 4]], r.k).lhs))
@@ -315,10 +311,18 @@ def test_a_network_of_zeros_is_reported():
 
 def test_lines_fit_into_seventy_characters():
     big = bn.from_layers([(1e9 * W, b) for W, b in fixed_net().layers])
-    for net in (fixed_net(), big, diagonal(1e-200, 0.0, 1e-200)):
+    for net in (fixed_net(), big, diagonal(1e-200, 0.0, 1e-200), diagonal(1e40, 1e40, 1e-40)):
         r = bn.report(net, FIXED_X)
         for text in (str(r), r.text(numerical=True)):
-            assert max(map(len, text.splitlines())) <= 70
+            assert max(len(line) for line in text.splitlines() if not line.startswith("https://")) <= 70
+            assert all(re.match(r"\S+ \S|.*  \S|\S+$", line[19:] or "x") for line in _numbers(text)), text
+
+
+def _numbers(text):
+    """Return the lines that hold a number between its name and its meaning."""
+    names = ("squared norm ", "  ", "largest", "bottleneck ", "tangent")
+    block = text[text.index("squared norm ") : text.index("rank by layer")]
+    return [line for line in block.splitlines() if line.startswith(names) and not line.startswith("   ")]
 
 
 def test_json_holds_the_report(tmp_path):
@@ -328,7 +332,7 @@ def test_json_holds_the_report(tmp_path):
     assert r.to_json(file) + "\n" == file.read_text()
     found = json.loads(file.read_text())
     assert found["squared_norm"] == r.squared_norm
-    assert (found["bottleneck"], found["words"]) == (r.bottleneck, r.words)
+    assert (found["verdict"], found["bottleneck"], found["words"]) == (r.verdict, r.bottleneck, r.words)
     assert found["certified_gap"] == r.certified_gap == bn.optimality_gap(fixed_net(), FIXED_X)
     np.testing.assert_array_equal(found["representations"], r.representations)
     assert found["weight_ranks"] == [rank._asdict() for rank in r.weight_ranks]
@@ -348,9 +352,11 @@ def test_what_cannot_be_written_is_one_sentence(tmp_path):
 
 def test_command_line_stores_json_and_figure(files, tmp_path, capsys):
     matplotlib.use("agg")
-    data, figure = tmp_path / "r.json", tmp_path / "r.png"
-    command = ["report", *map(str, (files[0], "--inputs", files[1], "--json", data, "--figure", figure))]
+    data, figure, page = tmp_path / "r.json", tmp_path / "r.png", tmp_path / "r.html"
+    given = (files[0], "--inputs", files[1], "--json", data, "--figure", figure, "--html", page)
+    command = ["report", *map(str, given)]
     assert main(command) == 0
+    assert page.read_text(encoding="utf-8") == bn.report(files[0], FIXED_X).to_html()
     assert json.loads(data.read_text())["rank"] == bn.report(fixed_net(), FIXED_X).rank
     assert figure.read_bytes().startswith(b"\x89PNG")
     command[command.index(str(data))] = str(tmp_path / "none" / "r.json")

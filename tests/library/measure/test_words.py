@@ -240,3 +240,30 @@ def test_the_words_stand_under_their_numbers():
 
 def test_what_is_not_finite_is_no_certificate():
     assert words.theorem(math.nan, math.nan, 8, 2, 2).startswith("Both sides")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("bottleneck", 6, 83, 0.016), "A bottleneck of rank 6, decided; 83 % of the norm is certified."),
+        (("absent", 9, 22, 0.4), "No bottleneck in the weights; 22 % of the norm is certified."),
+        (("partial", 3, 62, 0.28), "A partial bottleneck, undecided; 62 % of the norm is certified."),
+        (("undecided", 15, 9, 0.0), "A rank of 15, undecided; 9 % of the norm is certified."),
+        (("collapsed", 0, None, 0.0), "No dimension is left: the function is constant on these inputs."),
+        (("no middle", None, 50, None), "No middle layers, and so no bottleneck rank; 50 % of the norm is certified."),
+    ],
+)
+def test_verdicts(given, said):
+    assert words.verdict(*given) == said
+    far = words.verdict(*given[:3], words.UNBALANCED)
+    assert far == f"{said} It is far from balanced: training with a penalty would change it."
+
+
+def test_the_verdict_is_that_of_the_sentences():
+    for rows in ([HALF] * 6, [ALL] * 6, [ALL, ALL, ONE, HALF, ALL, ALL], [[0.0] * 4] * 6, [[0.4] * 4] * 6):
+        r = network(*rows)
+        assert str(r).startswith(r.verdict[:60].rpartition(" ")[0])
+        assert ("undecided" in r.verdict) == (r.bottleneck in ("partial", "undecided"))
+        assert (f"rank {r.rank}, decided" in r.verdict) == (r.bottleneck == "bottleneck")
+        share = re.search(r"\d+ %", r.verdict)
+        assert (share and share[0]) == ((m := re.search(r"\d+ %", r.words["norm"])) and m[0])

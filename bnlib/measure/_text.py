@@ -1,0 +1,71 @@
+"""A report as text of at most 70 characters a line."""
+
+import textwrap
+from collections.abc import Sequence
+
+from . import advice
+from ._blocks import Block, blocks, facts, layers
+from .measures import Measures
+
+WIDTH = 70
+
+
+def text(m: Measures, read: str, warning: str, numerical: bool) -> str:
+    """Write the verdict, the network, its numbers with what they say, its layers and what to try.
+
+    Args:
+        m: what is measured.
+        read: how the network was read, as lines; empty where it needed no reading.
+        warning: what of that is open, which comes first.
+        numerical: show the numerical ranks of the layers as well.
+    """
+    words = m.words
+    size = ", ".join(value if name == "weights" else f"{name} {value}" for name, value in facts(m))
+    parts = [
+        warning and "\n".join(_said(warning)),
+        _wrapped(m.verdict),
+        _wrapped(size.replace("inputs ", "") + (" inputs" if m.inputs != 1 else " input")),
+        read,
+        *map(_block, blocks(m)),
+        "\n".join([*_layers(m, numerical), *_said(words["features"], ("low-dim-features",))]),
+        "\n".join(["what to try", *map(_tried, advice.advised(words))]) if advice.advised(words) else "",
+        "Names in brackets are claims of the book. What the words mean:\n" + advice.address("book/your_network"),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _block(block: Block) -> str:
+    rows = [f"{row.name:19}{row.value:11}{row.meaning}".rstrip() for row in block.rows]
+    return "\n".join([*rows, *_said(block.said, block.claims)])
+
+
+def _wrapped(sentence: str, first: str = "", then: str = "") -> str:
+    return textwrap.fill(sentence, WIDTH, initial_indent=first, subsequent_indent=then)
+
+
+def _said(sentence: str, claims: Sequence[str] = ()) -> list[str]:
+    """Return the lines of a sentence behind an arrow, with the claims that it rests on."""
+    named = f" [{', '.join(claims)}]" if claims else ""
+    # A name in brackets is kept in one piece.
+    return textwrap.wrap(sentence + named, WIDTH, initial_indent="=> ", subsequent_indent="   ", break_on_hyphens=False)
+
+
+def _tried(row: advice.Advice) -> str:
+    tried = advice.linked(row.do, lambda words, page, place: words)
+    return _wrapped(f"{row.see}: {tried}", "- ", "  ")
+
+
+def _layers(m: Measures, numerical: bool) -> list[str]:
+    if numerical:
+        head = [
+            "rank by layer   of the weights                of the features",
+            "layer    >1/2     gap   numerical     >1/10     gap   numerical",
+        ]
+    else:
+        head = ["rank by layer   of the weights   of the features", "layer    >1/2     gap     >1/10     gap"]
+    lines = layers(m, numerical)
+    return head + [f"{i:5d}{_columns(weights)}  {_columns(features)}".rstrip() for i, weights, features in lines]
+
+
+def _columns(ranks: Sequence[str]) -> str:
+    return "".join(f"{value:>{width}}" for value, width in zip(ranks, (8, 8, 8, 7), strict=False))
