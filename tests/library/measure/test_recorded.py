@@ -112,6 +112,7 @@ def test_turning_and_scaling_change_no_count(seed, scale):
     same(one(A, scale_free="W"), one(U @ A @ V, scale_free="W"))
     same(one(A), one(A.T))
     same(one(A, scale_free="W"), one(scale * A, scale_free="W"), scale=scale)
+    same(acts(A), acts(scale * A), scale=scale)
     same(acts(A), acts(A @ V))
     same(acts(A), acts(A[rng.permutation(7)]))
     same(acts(A), acts(np.concatenate([A, A])))  # by the number of rows
