@@ -19,6 +19,7 @@ from .theory.costs import (
     squared_norm,
     subadditivity,
 )
+from .theory.gains import gain_bound, gain_bracket
 from .theory.invariance import decoded, orbit_share, principal_components
 from .theory.ntk import ntk, ntk_trace, sharpness
 from .theory.spectra import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scripts.faults.checks import (
     BALANCED,
+    BENDS,
     BUILT,
     CELL_SNAKES,
     CHAINS,
@@ -234,4 +235,13 @@ BUILD_FAULTS: list[Row] = [
      SURFACES, "centred_and_scaled"),
     ("surface-torus", "build/surfaces", "the torus with its hole filled in",
      "away = np.c_[rim - 2, Z[:, 2]]", "away = np.c_[rim - 1, Z[:, 2]]", SURFACES, "nearest_points"),
+    ("bends-one-side", "build/bends", "all neurons look right",
+     "np.clip(-first, steps", "np.clip(0 * first, steps", BENDS, "two_layers_of_a_convex"),
+    ("bends-flank-scale", "build/bends", "a flank on the scale of the input instead of the middle's",
+     "s[first] * kinks[:first], 0.0))", "kinks[:first], 0.0))", BENDS, "rising_map"),
+    ("bends-start-twice", "build/bends", "the value at zero is forgotten behind a flank",
+     "(W, [b[0] + start])", "(W, [b[0]])", BENDS, "rising_map"),
+    ("bends-beside-crossed", "build/bends", "biases of two networks side by side exchanged",
+     "np.concatenate([b, c])))\n    return from_layers(layers, negative_slope=f",
+     "np.concatenate([c, b])))\n    return from_layers(layers, negative_slope=f", BENDS, "beside_each_other"),
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scripts.faults.checks import (
+    ATTACK,
     DESCENT,
     INDEPENDENT,
     LBFGS,
@@ -205,4 +206,6 @@ TRAINING_FAULTS: list[Row] = [
      "(into, Y), strict=True)", "(into, X), strict=True)", STARTS, "differ_in_number"),
     ("start-rank-unchecked", "training/starts", "a code of any dimension",
      "if rank > min(d_in, d_out):", "if rank > max(d_in, d_out):", STARTS, "does_not_fit"),
+    ("attack-last", "training/attack", "the last slack instead of the least",
+     "jnp.where(value < least, value, least)", "value", ATTACK, "keeps_the_least"),
 ]  # fmt: skip
