@@ -32,8 +32,7 @@ from .theory.spectra import (
     singular_values,
     weight_singular_values,
 )
-from .training.outcome import TrainResult
-from .training.run import train
+from .training import TrainResult, train
 from .training.stationarity import Stationarity, stationarity, stationary_point
 from .training.sweeps import sweep
 from .wide import deep_linear, infinite

@@ -66,7 +66,7 @@ MEASURE_FAULTS: list[Row] = [
     ("load-input-width", "measure/readers", "the width of the inputs not passed on",
      "reading = read(Path(path), d_in=d_in,", "reading = read(Path(path), d_in=None,", READERS, "input_width_decides"),
     ("reading-few-rows", "measure/readers", "agreement judged on the few inputs of the search",
-     "difference = confirmed(trial, given)", "difference = trial.difference", LAYER_CHAINS, "one_row_of_many"),
+     "difference, row = confirmed(trial, given)", "difference, row = trial.difference, 0", LAYER_CHAINS, "one_row_of_many"),
     ("reading-order-unsaid", "measure/_ways", "an order that nothing tells is not announced",
      'yield f"the order of the layers', 'shown = f"the order of the layers', READING_LOG, "54"),
     ("reading-file-order", "measure/_ways", "an order that nothing tells is taken from a file",

@@ -158,6 +158,7 @@ def test_float64_weights_are_judged_in_float64_in_every_session(tmp_path, capsys
     from bnlib.__main__ import main
 
     X = np.array([[1.0, 2.0], [2.0, 1.0]])
+    near = X + 1e-12  # in 32 bits it is X
     np.savez(tmp_path / "w.npz", **state())
     np.savez(tmp_path / "x.npz", X=X)
     with jax.enable_x64(x64):
@@ -166,6 +167,8 @@ def test_float64_weights_are_judged_in_float64_in_every_session(tmp_path, capsys
     assert capsys.readouterr().out == f"{r}\n"
     assert r.dtype == "float64"
     assert [rank.numerical_rank for rank in r.weight_ranks] == [2] * 4
+    with jax.enable_x64(x64):
+        assert 0 < abs(bn.report(state(), near).ntk_trace - r.ntk_trace) < 1e-9
     narrow = bn.report({name: W.astype(np.float32) for name, W in state().items()}, X)
     assert (narrow.dtype, narrow.weight_ranks[0].numerical_rank) == ("float32", 1)
 
