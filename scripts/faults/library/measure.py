@@ -66,7 +66,8 @@ MEASURE_FAULTS: list[Row] = [
     ("load-input-width", "measure/readers", "the width of the inputs not passed on",
      "reading = read(Path(path), d_in=d_in,", "reading = read(Path(path), d_in=None,", READERS, "input_width_decides"),
     ("reading-few-rows", "measure/readers", "agreement judged on the few inputs of the search",
-     "difference, row = confirmed(trial, given)", "difference, row = trial.difference, 0", LAYER_CHAINS, "one_row_of_many"),
+     "difference, row = confirmed(trial, given)", "difference, row = trial.difference, 0",
+     LAYER_CHAINS, "one_row_of_many"),
     ("reading-order-unsaid", "measure/_ways", "an order that nothing tells is not announced",
      'yield f"the order of the layers', 'shown = f"the order of the layers', READING_LOG, "54"),
     ("reading-file-order", "measure/_ways", "an order that nothing tells is taken from a file",
@@ -265,8 +266,6 @@ MEASURE_FAULTS: list[Row] = [
     ("recorded-nan", "measure/spectrum", "NaN in a later block not seen",
      "if not all(map(math.isfinite, largest)):", "if math.isinf(max(largest)):", RECORDED, "refused_names"),
     # The report that explains itself.
-    ("report-session-type", "measure/report", "weights judged in the type of the session",
-     "with jax.enable_x64(True):", "with jax.enable_x64(jax.config.jax_enable_x64):", MEASURES, "in_every_session"),
     ("report-nan-biases", "measure/report", "NaN in a bias is measured",
      '_checks.finite(f"b of layer {i}", b)', "pass", MEASURES, "nan_or_infinity"),
     ("report-wide-inputs", "measure/report", "a second and wider copy of all inputs",

@@ -23,6 +23,8 @@ def test_it_goes_down_from_where_it_starts_and_keeps_the_least():
     assert np.all(lowest(wave, nets, 300) <= np.asarray(jax.vmap(wave)(nets)) + 1e-12)
     assert lowest(wave, nets, 300).min() < -0.7
     assert lowest(wave, nets, 1) == pytest.approx(np.asarray(jax.vmap(wave)(nets)))
+    first = jax.vmap(bn.squared_norm)(nets)
+    assert lowest(bn.squared_norm, nets, 2, rate=1e3) == pytest.approx(np.asarray(first))  # the second step is too far
 
 
 def test_a_slack_that_is_no_number_is_infinite_and_does_not_spoil_the_others():
