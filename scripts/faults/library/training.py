@@ -14,6 +14,7 @@ from scripts.faults.checks import (
     SWEEPS,
     TANGENT_KERNEL,
     THRESHOLDS,
+    THROUGH,
     Row,
 )
 
@@ -208,4 +209,14 @@ TRAINING_FAULTS: list[Row] = [
      "if rank > min(d_in, d_out):", "if rank > max(d_in, d_out):", STARTS, "does_not_fit"),
     ("attack-last", "training/attack", "the last slack instead of the least",
      "jnp.where(value < least, value, least)", "value", ATTACK, "keeps_the_least"),
+    ("through-gradient", "training/corridor", "no gradient into the layers before the corridor",
+     "lowest[0].T @ g, jnp.zeros_like(width)", "0 * lowest[0].T @ g, jnp.zeros_like(width)",
+     THROUGH, "test_the_gradient"),
+    ("through-ridge", "training/corridor", "half the ridge",
+     "+ lam * price(net)\n\n", "+ lam / 2 * price(net)\n\n", THROUGH, "test_the_objective"),
+    ("through-rounds", "training/corridor", "all rounds of polishing, needed or not",
+     "            break\n    end = at_full(end.net, last", "            continue\n    end = at_full(end.net, last",
+     THROUGH, "ends_when"),
+    ("through-rank-alone", "training/corridor", "the rank counted has no rival",
+     "for r in {rank, max(1, rank - 1)}", "for r in {rank}", THROUGH, "through_a_corridor"),
 ]  # fmt: skip
