@@ -91,7 +91,7 @@ def price(net: Compressed) -> Any:
         >>> float(price(Compressed(one, jnp.eye(1), jnp.zeros(1), (jnp.eye(1), jnp.zeros(1)), one, 10)))
         12.0
 
-    Source: J23, book; claim linear-cost.
+    Source: J23; claim linear-cost; chapter linear.
     """
     inner = net.length - 2
     ends = squared_norm(net.head) + squared_norm(net.tail) + jnp.sum(net.into**2) + sum(jnp.sum(a**2) for a in net.out)
@@ -121,7 +121,7 @@ def straighten(net: Compressed, depth: int | None = None) -> Compressed:
         >>> float(price(net)), round(float(price(straighten(net))), 6)
         (68.0, 14.0)
 
-    Source: J23, book; claim linear-cost.
+    Source: J23; claim linear-cost; chapter linear.
     """
     ends = net.head.depth + net.tail.depth
     n = _checks.integer("depth", net.depth if depth is None else depth, ends + SHORTEST) - ends
@@ -178,7 +178,7 @@ def compress(
         >>> net.depth, round(float(price(net)), 5), evaluate(net, [[1.0, 2.0]]).round(5).tolist()
         (20, 40.0, [[1.0, 2.0]])
 
-    Source: J23, book; claim rank-sandwich.
+    Source: J23; claim rank-sandwich; chapter rank.
     """
     if net.first is None or net.depth < 3 or net.negative_slope != 0.0:
         raise ValueError(
@@ -254,7 +254,7 @@ def pad(net: Compressed, rank: int, width: int) -> Compressed:
 
 
 def nearest_place(s: np.ndarray, rank: int) -> tuple[int, int]:
-    """Return the first hidden layer that is nearly as close to a rank as the closest, twice.
+    """Return the first hidden layer that is nearly as close to a rank as the closest, twice; lower ranks are not near.
 
     Args:
         s: singular values (L-1, w) of the hidden representations.
@@ -267,7 +267,8 @@ def nearest_place(s: np.ndarray, rank: int) -> tuple[int, int]:
     Source: bnlib.
     """
     beyond = s[:, rank] if rank < s.shape[1] else np.zeros(len(s), s.dtype)
-    distance = beyond / np.where(s[:, 0] > 0, s[:, 0], 1.0)
+    full = s[:, min(rank, s.shape[1]) - 1] > _svd.tolerance(s, s.shape)[:, 0]
+    distance = np.where(full, beyond / np.where(s[:, 0] > 0, s[:, 0], 1.0), np.inf)
     layer = int(np.argmax(distance <= NEAR * np.min(distance))) + 1
     return layer, layer
 
@@ -305,7 +306,7 @@ def expand(net: Compressed, X: Any, depth: int | None = None, *, cut: float = 1e
         >>> deep.depth, apply(deep, [[1.0]]).round(5).tolist()
         (8, [[8.0]])
 
-    Source: J23, book; claims linear-cost, rank-sandwich.
+    Source: J23; claims linear-cost, rank-sandwich; chapters linear, rank.
     """
     net = straighten(net, depth)
     X = _checks.points("X", X, net.head.d_in)

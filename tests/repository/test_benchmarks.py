@@ -9,7 +9,17 @@ import pytest
 
 from notebook_checks import ROOT
 
-CASES = ["machine", "steps", "depth", "ensembles", "infinite", "recorder", "time_to_target", "time_to_target --polish"]
+CASES = [
+    "machine",
+    "steps",
+    "corridor",
+    "depth",
+    "ensembles",
+    "infinite",
+    "recorder",
+    "time_to_target",
+    "time_to_target --polish",
+]
 
 
 @pytest.fixture(scope="module")
