@@ -26,8 +26,8 @@ SETTINGS = {  # depth, width, points, ridge, start of inserted layers, start of 
     "48": (48, 50, 200, 0.001, 12, 8),
     "192": (192, 50, 200, 0.00025, 12, 8),
 }
-TINY = {"tiny": (16, 10, 40, 0.005, 6, 6)}
-SHORT = {"first_order_steps": 20, "shallow": ((0.003, 20),), "stages": ((0.003, 20),) * 3}
+TINY = {"tiny": (16, 10, 40, 0.01, 6, 6)}
+SHORT = {"first_order_steps": 200, "shallow": ((0.01, 200),), "stages": ((0.003, 20),) * 3}
 ROOT = 11
 NAMES = ("train", "through")
 

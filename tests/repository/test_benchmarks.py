@@ -12,7 +12,7 @@ from notebook_checks import ROOT
 CASES = [
     "machine",
     "steps",
-    "corridor",
+    "corridor --seeds 0",
     "depth",
     "ensembles",
     "infinite",
