@@ -174,7 +174,7 @@ def crossing(kappa: float, other: float, aside: float, depth: int) -> Network:
 
     Args:
         kappa, other: the two slopes across the crease, positive.
-        aside: |z|, the slope along it, not negative.
+        aside: norm of z, the slope along it, not negative.
         depth: number of weight matrices, at least 2.
 
     Example:
