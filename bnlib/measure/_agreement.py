@@ -2,19 +2,26 @@ r"""How far the outputs of a network may be from its exact values by rounding al
 
 Layer l computes :math:`z_i=\sum_jW_{ij}h_j+b_i` with n products. Let p be the unit roundoff of their factors, q that of
 what is stored and u that of the sums, which are of 32 bits. Each factor has a relative error of at most p, each of the
-n+1 partial sums one of at most :math:`u\,a_i`, :math:`a_i=\sum_j|W_{ij}h_j|+|b_i|`, and the result one of at most q. A
-number that is uniform between -c and c is sub-Gaussian with variance :math:`c^2/3`. So if these errors are independent
-and uniform within their bounds, in the manner of Higham and Mary, that of :math:`z_i` is sub-Gaussian with variance
+n+1 partial sums one of at most :math:`u\,a_i`, :math:`a_i=\sum_j|W_{ij}h_j|+|b_i|`, the bias and the result one of at
+most q. A number that is uniform between -c and c is sub-Gaussian with variance :math:`c^2/3`. So if these errors are
+independent and uniform within their bounds, in the manner of Higham and Mary, those that :math:`z_i` has for itself are
+together sub-Gaussian with variance
 
-.. math:: s_i^2=\tfrac13\Big(2p^2\sum_jW_{ij}^2h_j^2+(n+1)u^2a_i^2+q^2z_i^2\Big),
+.. math:: s_i^2=\tfrac13\Big(p^2\sum_jW_{ij}^2h_j^2+(n+1)u^2a_i^2+q^2(z_i^2+b_i^2)\Big).
 
-and that of an output, to first order, with variance :math:`\sum_l\sum_iJ_{l,ki}^2s_{l,i}^2`, where J is its derivative
-by the :math:`z_i` of layer l. All M outputs that are compared are within
-:math:`\sqrt{2\ln(2M/\delta)}` deviations with a probability of at least :math:`1-\delta`.
+The error of :math:`h_j` is one and the same for all :math:`z_i`, so that it comes to an output by the sum of its ways.
+With J the derivative of the output by the :math:`z_i` of layer l, the error of the output is, to first order,
+sub-Gaussian with variance
+
+.. math:: \sum_l\Big(\sum_iJ_{l,i}^2s_{l,i}^2+\tfrac13p^2\sum_j(J_lW_l)_j^2h_{l,j}^2\Big).
+
+In layers of low rank these ways can be of one sign, and the second sum n times what it would be if each :math:`z_i` had
+an :math:`h_j` of its own. All M outputs that are compared are within :math:`\sqrt{2\ln(2M/\delta)}` deviations with a
+probability of at least :math:`1-\delta`.
 
 So the bound grows with the widths and the depth as far as the layers at hand let errors grow. For layers of size n that
-keep lengths it is about :math:`u\sqrt{nL}` for float32; a fixed number would be too large for a small network, through
-which another slope passes, and too small for a deep one.
+keep lengths it is about :math:`u\sqrt{nL}` of the length of an input for float32. A fixed number would be too large for
+a small network, where another slope would pass, and too small for a deep one.
 """
 
 from collections.abc import Sequence
@@ -31,16 +38,20 @@ FAILURE = 1e-6  # probability with which any output of a right reading may be ou
 
 
 class Format(NamedTuple):
-    """Hold the numbers that a model computes with: unit roundoffs of the factors of products, and of what is stored."""
+    """Hold the numbers that a model computes with: unit roundoffs of the factors of products, and of what is stored.
+
+    ``least`` is half the distance of its numbers near 0, an absolute error beside the relative ones.
+    """
 
     name: str
     factors: float
     stored: float
+    least: float = 0.0
 
 
 SINGLE = Format("float32", U, U)
 TF32 = Format("factors of 10 bits (TF32)", 2.0**-11, U)
-HALF = Format("float16", 2.0**-11, 2.0**-11)
+HALF = Format("float16", 2.0**-11, 2.0**-11, 2.0**-25)
 BRAIN = Format("bfloat16", 2.0**-8, 2.0**-8)
 
 
@@ -73,22 +84,26 @@ def rounding(layers: Layers, slope: float, X: np.ndarray, form: Format, count: i
 
 def _rounding(layers: Layers, slope: float, X: np.ndarray, form: Format, count: int) -> np.ndarray:
     deviations = np.sqrt(2 * np.log(2 * count / FAILURE))
-    variances, slopes, met = [], [], np.zeros(X.shape)
+    t = form.least**2
+    own, shared, slopes, met = [], [], [], np.zeros(X.shape)
     h = X
     for W, b in layers:
-        z = h @ W.T + (0 if b is None else b)
-        a = np.abs(h) @ np.abs(W).T + (0 if b is None else np.abs(b))
-        s = 2 * form.factors**2 * (h**2 @ (W**2).T) + (W.shape[1] + 1) * U**2 * a**2 + form.stored**2 * z**2
-        variances.append(s / 3)
-        met = variances[-1] + met @ (W**2).T  # as if errors were independent; only to find what may cross the kink
+        b = np.zeros(len(W)) if b is None else b
+        z, a = h @ W.T + b, np.abs(h) @ np.abs(W).T + np.abs(b)
+        s = h**2 @ (form.factors**2 * W**2 + t).T + (len(W.T) + 1) * U**2 * a**2
+        own.append((s + form.stored**2 * (z**2 + b**2) + 2 * t) / 3)
+        shared.append((form.factors**2 * h**2 + t) / 3)
+        met = own[-1] + (shared[-1] + met) @ (W**2).T  # as if independent: only to find what may cross the kink
         slopes.append(np.where((z > 0) | (z**2 < deviations**2 * met), 1.0, slope))
         met = met * slopes[-1] ** 2
         h = np.where(z > 0, z, slope * z)
-    total = variances[-1]
-    J = np.broadcast_to(np.eye(total.shape[1]), (len(X), total.shape[1], total.shape[1]))
-    for i in range(len(layers) - 1, 0, -1):
-        J = (J @ layers[i][0]) * slopes[i - 1][:, None, :]
-        total = total + np.einsum("nki,ni->nk", J**2, variances[i - 1])
+    total = np.zeros(own[-1].shape)
+    J = np.broadcast_to(np.eye(total.shape[1]), (*total.shape, total.shape[1]))
+    for i in range(len(layers) - 1, -1, -1):
+        J = J if i == len(layers) - 1 else J * slopes[i][:, None, :]
+        total = total + np.einsum("nki,ni->nk", J**2, own[i])
+        J = J @ layers[i][0]
+        total += np.einsum("nkj,nj->nk", J**2, shared[i])
     return deviations * np.sqrt(total)
 
 

@@ -35,7 +35,7 @@ from models import (
     relu,
     sequential,
 )  # fmt: skip
-from readings import DIFFERS, OPEN, inputs, is_right, row, state
+from readings import DIFFERS, OPEN, check_by_names, check_with_outputs, inputs, is_right, row, state
 from readings import layers_of as random_layers
 
 RNG = np.random.default_rng(5)
@@ -161,7 +161,7 @@ TORCH_ROWS = [
     row("3", {f"_orig_mod.{k}": v for k, v in STATE.items()}, PLAIN),
     row("4", {f"_orig_mod.module.{k}": v for k, v in STATE.items()}, PLAIN),
     row("5", sequential(*(p for W, b in PLAIN[:3] for p in (linear(W, b), part("ReLU"))), linear(*PLAIN[3])), PLAIN),
-    row("6 pairs", ((k, Tensor(v)) for k, v in list(STATE.items())), PLAIN),
+    row("6 pairs", lambda: ((k, Tensor(v)) for k, v in STATE.items()), PLAIN),
     row("6 list", [Tensor(v) for v in STATE.values()], PLAIN),
     row("7", OrderedDict((f"{n}.{k}", a[0]) for n, pair in zip(TORCH, HALVES, strict=True)
                          for k, a in zip(("weight", "bias"), pair, strict=True)), [(W[1], b[1]) for W, b in HALVES]),
@@ -462,37 +462,14 @@ ROWS = TORCH_ROWS + OTHER_ROWS
 IDS = [r.number for r in ROWS]
 
 
-# What is read once, as a generator, has to be made anew.
-def fresh(row):
-    return ((k, Tensor(v)) for k, v in STATE.items()) if row.number == "6 pairs" else row.params
-
-
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
 def test_by_names_alone_it_is_read_right_or_announced_or_refused(row):
-    X = inputs(row)
-    if row.names not in (True, OPEN, "wrong"):
-        with pytest.raises(ValueError, match=row.names) as error:
-            read(fresh(row), d_in=row.d_in, **row.options)
-        assert re.fullmatch(r"[^\n]*\.", str(error.value))
-        return
-    reading = read(fresh(row), d_in=row.d_in, **row.options)
-    assert bool(reading.open) == (row.names == OPEN)
-    if row.names is True and row.outputs is True:
-        assert is_right(reading, row, X)
+    check_by_names(row)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
 def test_with_outputs_it_is_read_right_or_refused(row):
-    X = inputs(row)
-    if row.outputs is not True:
-        with pytest.raises(ValueError, match=row.outputs) as error:
-            read(fresh(row), X, row.function(X), **row.options)
-        assert re.fullmatch(r"[^\n]*\.", str(error.value))
-        return
-    reading = read(fresh(row), X, row.function(X), **row.options)
-    assert reading.difference < 1e-3
-    assert not reading.open
-    assert is_right(reading, row, X)
+    check_with_outputs(row)
 
 
 def test_what_is_wrong_by_names_is_what_no_array_shows():
