@@ -53,6 +53,15 @@ def random_layers(rng, widths, *, scale=1.0, biases=True, integers=False):
     return layers
 
 
+def layers_of_rank(rng, rank):
+    """Draw three layers from R^3 whose second and third representations have the rank, with a linear map between."""
+    return [
+        (rng.normal(size=(6, 3)), rng.normal(size=6)),
+        (np.pad(rng.normal(size=(rank, 6)), ((0, 6 - rank), (0, 0))), np.pad(rng.uniform(size=rank), (0, 6 - rank))),
+        (rng.uniform(0.1, 1.0, size=(6, 6)), np.zeros(6)),  # non-negative: the ReLU does nothing here
+    ]
+
+
 @st.composite
 def networks(draw, architectures=ARCHITECTURES, integers=True):
     """Draw a network in float64.

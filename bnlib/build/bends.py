@@ -52,9 +52,7 @@ def two_layers(slopes: Any, kinks: Any, start: float) -> list[Any]:
 
     Source: book.
     """
-    s, kinks = _slopes(slopes), np.asarray(kinks, np.float64)
-    if kinks.shape != (len(s) - 1,) or np.any(np.diff(kinks, prepend=0.0) <= 0):
-        raise ValueError(f"Between {len(s)} slopes there must be {len(s) - 1} kinks, positive and increasing.")
+    s, kinks = _pieces(slopes, kinks)
     steps = np.diff(s)
     left = _leftward(s[0], steps)
     looks_left = np.zeros(len(steps))
@@ -63,7 +61,8 @@ def two_layers(slopes: Any, kinks: Any, start: float) -> list[Any]:
     right, straight = steps - looks_left, s[0] + left
     neurons = [(c, 1.0, -t) for c, t in zip(right, kinks, strict=True)]
     neurons += [(c, -1.0, t) for c, t in zip(looks_left, kinks, strict=True)] + [(straight, 1.0, 0.0)]
-    c, sign, shift = np.array([neuron for neuron in neurons if abs(neuron[0]) > 1e-15]).reshape(-1, 3).T
+    rounding = 1e-15 * np.abs(s).max()
+    c, sign, shift = np.array([neuron for neuron in neurons if abs(neuron[0]) > rounding]).T
     root = np.sqrt(np.abs(c))
     value = start - float(looks_left @ kinks)
     return [((root * sign)[:, None], root * shift), ((np.sign(c) * root)[None], [value])]
@@ -72,9 +71,10 @@ def two_layers(slopes: Any, kinks: Any, start: float) -> list[Any]:
 def bend(slopes: Any, kinks: Any, depth: int, *, start: float = 0.0) -> Network:
     r"""Build a map of [0, a] with values >= 0 at its gain if that is known, in the middle of a chain, and balance it.
 
-    Convex and concave maps have two layers. A rising map has its flanks, before the first largest slope and after the
-    last one, removed, and two concave or convex maps of gain 1 put them back. Balancing finds the scale at which the
-    code passes the bend.
+    Convex and concave maps have two layers. A rising map has its flanks, before the first local maximum of the slopes
+    and behind the last one, removed; a convex and a concave map of gain 1 put them back. Its gain is known if the other
+    local maxima add up to no more than the local minima between the first and the last. Balancing finds the scale at
+    which the code passes the bend.
 
     Args:
         slopes: slopes in their order, (N,): increasing, decreasing, or none of them negative.
@@ -83,7 +83,7 @@ def bend(slopes: Any, kinks: Any, depth: int, *, start: float = 0.0) -> Network:
         start: value at 0, at which and beyond which the map must not be negative.
 
     Raises:
-        ValueError: slopes of another kind, or fewer layers than are needed.
+        ValueError: slopes of another kind, a negative value at 0 or at a kink, or fewer layers than are needed.
 
     Example:
         >>> from bnlib import apply
@@ -92,8 +92,11 @@ def bend(slopes: Any, kinks: Any, depth: int, *, start: float = 0.0) -> Network:
 
     Source: book.
     """
-    s, kinks = _slopes(slopes), np.asarray(kinks, np.float64)
+    s, kinks = _pieces(slopes, kinks)
     depth = _checks.integer("depth", depth, 2)
+    knots = start + np.cumsum([0.0, *s[:-1] * np.diff(kinks, prepend=0.0)])
+    if (least := knots.min()) < -1e-12 * np.abs(knots).max():
+        raise ValueError(f"The map has the value {least:.3g} at 0 or at a kink, and a ReLU would cut it: raise start.")
     falls, rises = np.diff(s) <= 0, np.diff(s) >= 0
     if np.all(falls) or np.all(rises):
         parts = two_layers(s, kinks, start)
@@ -198,6 +201,14 @@ def _slopes(slopes: Any) -> np.ndarray:
     return s
 
 
+def _pieces(slopes: Any, kinks: Any) -> tuple[np.ndarray, np.ndarray]:
+    s, kinks = _slopes(slopes), np.asarray(kinks, np.float64)
+    if kinks.shape != (len(s) - 1,) or np.any(np.diff(kinks, prepend=0.0) <= 0):
+        raise ValueError(f"Between {len(s)} slopes there must be {len(s) - 1} kinks, positive and increasing.")
+    _checks.finite("kinks", kinks)
+    return s, kinks
+
+
 def _leftward(first: float, steps: np.ndarray) -> float:
     """Return how much of the changes of the slope, added up, neurons that look left should make."""
     return float(np.clip(-first, steps.clip(max=0).sum(), steps.clip(min=0).sum()))
@@ -207,8 +218,8 @@ def _rising(s: np.ndarray, kinks: np.ndarray, start: float) -> list[Any]:
     """Return the layers of a rising map: its middle, and then the flanks that rise to it and fall from it."""
     falls = np.flatnonzero(np.diff(s) < 0)
     rises = np.flatnonzero(np.diff(s) > 0)
-    first, last = int(falls[0]), int(rises[-1]) + 1  # the first of the largest slopes, and the last one
-    if last < first:  # one largest slope
+    first, last = int(falls[0]), int(rises[-1]) + 1  # the first and the last local maximum of the slopes
+    if last < first:  # there is but one
         last = first
     widths = np.diff(kinks, prepend=0.0)
     parts = [two_layers(s[first : last + 1], kinks[first:last], 0.0)]

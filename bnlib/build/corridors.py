@@ -219,7 +219,9 @@ def compress(
 
 
 def pad(net: Compressed, rank: int, width: int) -> Compressed:
-    """Add gains of zero and code neurons of zero, which change neither function nor price and stay zero in training.
+    """Add gains of zero and code neurons of zero, which change neither function nor price.
+
+    The gains stay zero in training, and so do the neurons while no kink is smoothed.
 
     Args:
         net: a compressed network.
@@ -258,7 +260,7 @@ def nearest_place(s: np.ndarray, rank: int) -> tuple[int, int]:
 
     Args:
         s: singular values (L-1, w) of the hidden representations.
-        rank: k; the distance is :math:`s_{k+1}/s_1`.
+        rank: k; the distance is :math:`s_{k+1}/s_1`, at least rounding.
 
     Example:
         >>> nearest_place(np.array([[1.0, 0.5], [1.0, 0.13], [1.0, 0.1]]), 1)
@@ -267,8 +269,9 @@ def nearest_place(s: np.ndarray, rank: int) -> tuple[int, int]:
     Source: bnlib.
     """
     beyond = s[:, rank] if rank < s.shape[1] else np.zeros(len(s), s.dtype)
-    full = s[:, min(rank, s.shape[1]) - 1] > _svd.tolerance(s, s.shape)[:, 0]
-    distance = np.where(full, beyond / np.where(s[:, 0] > 0, s[:, 0], 1.0), np.inf)
+    rounding = _svd.tolerance(s, s.shape)[:, 0]
+    full = s[:, min(rank, s.shape[1]) - 1] > rounding
+    distance = np.where(full, np.maximum(beyond, rounding) / np.where(s[:, 0] > 0, s[:, 0], 1.0), np.inf)
     layer = int(np.argmax(distance <= NEAR * np.min(distance))) + 1
     return layer, layer
 

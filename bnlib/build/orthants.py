@@ -82,7 +82,7 @@ def _starts(Z: np.ndarray, width: int) -> Iterator[np.ndarray]:
         source, target = (np.column_stack([a, rng.normal(size=(len(a), k - 1))]) for a in (axis, np.ones(width)))
         (S, R), (T, P) = np.linalg.qr(source), np.linalg.qr(target)
         # The first columns are the axis and the diagonal up to sign; the others turn about them.
-        yield (T * np.sign([R[0, 0] * P[0, 0], *np.ones(k - 1)])[None, :]) @ S.T
+        yield (T * np.where([R[0, 0] * P[0, 0] < 0, *np.zeros(k - 1)], -1.0, 1.0)[None, :]) @ S.T
 
 
 def _middle_direction(Z: np.ndarray) -> np.ndarray:

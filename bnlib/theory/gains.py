@@ -106,13 +106,13 @@ def steiner(u: Any, v: Any) -> Any:
 
 
 def crease(g: Any, h: Any) -> Any:
-    r"""Return :math:`|g-h|+\mathrm{dist}(0,[g,h])`, the gain of a scalar function with gradients g and h at a facet.
+    r"""Return :math:`|g-h|+\mathrm{dist}(0,[g,h])`, below the gain of functions with gradients g and h at a facet.
 
     Args:
         g, h: gradients on the two sides, (..., d).
 
     Returns:
-        Gains (...).
+        Lower bounds of gains (...).
 
     Example:
         >>> round(float(crease([1.0, 0.0], [0.0, 1.0])) ** 2, 9)  # of max(x, y)

@@ -16,7 +16,8 @@ from ..networks import Network
 def lowest(slack: Callable[[Network], Any], nets: Network, steps: int, *, rate: float = 0.03) -> np.ndarray:
     r"""Return the least slack of an inequality that Adam meets from each of several networks.
 
-    The rate falls to zero along a half cosine. Where the slack or its gradient is no number the network stays.
+    The rate falls to zero along a half cosine. A slack that is no number is passed over, and an entry of its gradient
+    that is none counts as zero.
 
     Args:
         slack: function of a network that the inequality says is not negative, with a derivative by its parameters.

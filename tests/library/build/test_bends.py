@@ -81,6 +81,15 @@ def test_the_layers_have_the_least_gain_and_depth_comes_near_it(slopes, kinks, s
     assert np.all(excess < 3 * np.log(L) ** 2 / L)
 
 
+@pytest.mark.parametrize(
+    "slopes", [[-1, 1], [1, 0, 1], [0, 1, 0], [0.2, 1, 0.5, 0.8, 0.3, 0.1], [1, 0.5, 0.8, 0.4, 0.9], [0, 1e-16]]
+)
+def test_the_weights_have_the_least_gain_before_they_are_balanced(monkeypatch, slopes):
+    monkeypatch.setattr(bends, "balance", lambda net: net)
+    net = bends.bend(slopes, np.linspace(0, 1, len(slopes) + 1)[1:-1], 9, start=1.0)
+    assert weight_product(net) == pytest.approx(alternating_sum(slopes), rel=1e-12, abs=0)
+
+
 def test_the_flanks_are_needed():
     slopes = [0.2, 1, 0.5, 0.8, 0.3, 0.1]
     assert bends.two_layer_gain(slopes) > alternating_sum(slopes) + 0.9
@@ -89,12 +98,14 @@ def test_the_flanks_are_needed():
 def test_a_shear_has_its_values_and_costs_no_more_than_twice_the_depth_in_the_end():
     X = np.random.default_rng(0).uniform(0, 1, (20, 2))
     excess = []
-    for L in (16, 64, 256):
+    depths = np.array([16, 128, 1024])
+    for L in depths:
         net = bends.shear([0.0, 0.5], [0.5], L)
         expected = X + np.outer(np.maximum(X[:, 0] - 0.5, 0) / 2, [0, 1])
         np.testing.assert_allclose(reference.values(net, X), expected, atol=1e-9)
         excess.append(float(bn.squared_norm(net)) - 2 * L)
     assert excess[0] > excess[1] > excess[2] > 0
+    assert np.all(excess < 6 * np.log(depths) ** 2 / depths)  # twice that of one coordinate
 
 
 @settings(max_examples=20)
@@ -124,6 +135,10 @@ def test_networks_beside_each_other_do_not_meet():
         (lambda: bends.bend([0.0, 0.0], [0.5], 4), "a constant"),
         (lambda: bends.bend([1.0, -1.0, 1.0], [0.3, 0.6], 8, start=1.0), "none of them negative"),
         (lambda: bends.bend([0.2, 1.0, 0.1], [0.3, 0.6], 4), "needs 6 layers"),
+        (lambda: bends.bend([-1.0, 1.0], [0.5], 4), r"value -0.5 at 0 or at a kink"),
+        (lambda: bends.bend([1.0, 2.0], [0.5], 4, start=-0.1), r"value -0.1 at 0 or at a kink"),
+        (lambda: bends.bend([1.0, 0.0, 1.0], [0.2, 0.4, 0.6], 4), "2 kinks"),
+        (lambda: bends.two_layers([1.0, 2.0], [np.nan], 0.0), "kinks must be finite"),
         (lambda: bends.two_layers([1.0, 2.0], [], 0.0), "1 kinks"),
         (lambda: bends.two_layers([1.0, 2.0, 3.0], [0.5, 0.4], 0.0), "increasing"),
         (lambda: bends.crossing(-1.0, 1.0, 0.0, 2), "kappa must be"),

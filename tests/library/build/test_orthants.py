@@ -69,6 +69,13 @@ def test_a_cone_that_needs_more_neurons_than_dimensions():
         orthant_isometry(square_cone(), widest=3, cut=1e-9)
 
 
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_codes_that_cancel_do_not_fit(k):
+    """They have no axis."""
+    with pytest.raises(ValueError, match="negative inner product"):
+        orthant_isometry(np.eye(k)[:1] * [[1.0], [-1.0]])
+
+
 def test_what_may_be_cut_off():
     codes = fan(np.radians(95.0), 0.0, [1.0, 2.0, 1.0])
     Q = orthant_isometry(codes, cut=0.05)

@@ -10,6 +10,7 @@ import bnlib as bn
 import engine
 import reference
 from bnlib.training import run
+from strategies import layers_of_rank
 
 # The race.
 
@@ -97,12 +98,7 @@ def test_a_longer_shallow_phase_counts_a_lower_rank():
 def exact_rank(seed, rank, slope):
     """Return a network and inputs whose middle representation has exactly the given rank, spread over all neurons."""
     rng = np.random.default_rng(seed)
-    layers = [
-        (rng.normal(size=(6, 3)), rng.normal(size=6)),
-        (np.pad(rng.normal(size=(rank, 6)), ((0, 6 - rank), (0, 0))), np.pad(rng.uniform(size=rank), (0, 6 - rank))),
-        (rng.uniform(0.1, 1.0, size=(6, 6)), np.zeros(6)),  # non-negative: the ReLU does nothing here
-        (rng.normal(size=(2, 6)), rng.normal(size=2)),
-    ]
+    layers = [*layers_of_rank(rng, rank), (rng.normal(size=(2, 6)), rng.normal(size=2))]
     return bn.from_layers(layers, negative_slope=slope), rng.normal(size=(9, 3))
 
 
