@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from .measures import CERTIFIED, LayerRank, Measures
+from .layer_ranks import LayerRank
+from .measures import CERTIFIED, Measures
 
 ROUNDING = 1e-12  # an optimality gap of this part of the norm is none
 

@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+from ._written import plotting
 from .measures import Measures
 
 DRAWN = 8  # singular values of each layer
@@ -14,13 +15,13 @@ def spectra(m: Measures) -> Any:
     Raises:
         ValueError: matplotlib is missing.
     """
-    plotting = _plotting()
-    plotting.use_style()
-    fig, (left, right) = plotting.panels(2, sharey=False)
-    _panel(plotting, left, m, m.weights)
+    style = plotting()
+    style.use_style()
+    fig, (left, right) = style.panels(2, sharey=False)
+    _panel(style, left, m, m.weights)
     left.set(xlabel="layer", ylabel="singular value", title="Weights")
     if len(m.representations):
-        _panel(plotting, right, m, m.representations)
+        _panel(style, right, m, m.representations)
     right.set(xlabel="hidden layer", title="Representations")
     (right if len(m.representations) else left).legend(title=f"{min(DRAWN, m.width)} of {m.width} drawn")
     return fig
@@ -34,19 +35,19 @@ def panels(m: Measures) -> dict[str, bytes]:
     Raises:
         ValueError: matplotlib is missing.
     """
-    plotting = _plotting()
+    style = plotting()
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     found = {}
     with mpl.rc_context():
-        plotting.use_style()
+        style.use_style()
         for title, values in (("Weights", m.weights), ("Representations", m.representations)):
             if not len(values):
                 continue
             fig = Figure(figsize=(3.6, 3.2))
             ax = fig.subplots()
-            _panel(plotting, ax, m, values)
+            _panel(style, ax, m, values)
             ax.set(xlabel="layer" if title == "Weights" else "hidden layer", ylabel="singular value", title=title)
             file = io.BytesIO()
             fig.savefig(file, format="svg", metadata={"Date": None})
@@ -66,17 +67,9 @@ def _coloured(m: Measures) -> int:
     return m.rank if m.rank is not None and m.rank < m.width else 0
 
 
-def _plotting() -> Any:
-    try:
-        from ..book import plotting
-    except ModuleNotFoundError as error:
-        raise ValueError(f"Figures need the package {error.name}: pip install {error.name}.") from error
-    return plotting
-
-
-def _panel(plotting: Any, ax: Any, m: Measures, values: Any) -> None:
+def _panel(style: Any, ax: Any, m: Measures, values: Any) -> None:
     """Draw the spectra of one side."""
-    plotting.spectra_by_layer(ax, values, highlight=_coloured(m), shown=DRAWN)
+    style.spectra_by_layer(ax, values, highlight=_coloured(m), shown=DRAWN)
     if len(values) < 3:  # points are no lines
         for line in ax.get_lines():
             line.set_marker("o")

@@ -12,11 +12,31 @@ from ._arrays import array_of
 from .readers import read
 
 
-def inputs_of(X: Any) -> np.ndarray:
+def floats_of(X: Any) -> np.ndarray:
+    """Return inputs of any shape as an array of NumPy, in the type in which they were given.
+
+    Raises:
+        ValueError: integers, or no real numbers.
+
+    Example:
+        >>> floats_of([[1.0, 2.0]]).dtype
+        dtype('float64')
+
+    Source: bnlib.
+    """
+    found = array_of("X", X)
+    if not jnp.issubdtype(found.dtype, jnp.floating):
+        _checks.floating("X", found)  # complex numbers and text have sentences of their own
+        raise ValueError("X holds integers, such as raw pixels; give the floating-point inputs that the network sees.")
+    return found
+
+
+def inputs_of(X: Any, d_in: int | None = None) -> np.ndarray:
     """Return inputs as an array of NumPy, in the type in which they were given.
 
     Args:
         X: inputs (N, d_in) in the form of any framework.
+        d_in: their dimension; None for any.
 
     Raises:
         ValueError: another shape, integers, NaN or infinity.
@@ -27,13 +47,9 @@ def inputs_of(X: Any) -> np.ndarray:
 
     Source: bnlib.
     """
-    found = array_of("X", X)
-    if found.ndim != 2 or not found.size:
-        raise ValueError(f"X must have shape (N, d_in) with N >= 1, but its shape is {found.shape}.")
-    if not jnp.issubdtype(found.dtype, jnp.floating):
-        raise ValueError(
-            f"X is of type {found.dtype}, as raw pixels are; give the floating-point inputs that the network sees."
-        )
+    found = floats_of(X)
+    if found.ndim != 2 or not found.size or d_in not in (None, found.shape[1]):
+        raise ValueError(f"X must have shape (N, {d_in or 'd_in'}) with N >= 1, but its shape is {found.shape}.")
     _checks.finite("X", found)
     return found
 

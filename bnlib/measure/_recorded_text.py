@@ -1,12 +1,12 @@
 """The text of recorded spectra: a table by kind, what its columns mean, and which certificates do not apply."""
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
+from ._written import LINE
+from ._written import said as as_lines
 from .spectrum import Spectrum
 
 NAME = 20  # a longer name has a line of its own
-WIDTH = 70
 LISTED = 8
 
 TITLES = {"matrix": "weights", "kernel": "kernels", "activations": "activations"}
@@ -62,8 +62,8 @@ def table(spectra: Sequence[Spectrum], left_out: Sequence[str], *, numerical: bo
     parts = []
     for kind, title in TITLES.items():
         if rows := [spectrum for spectrum in spectra if spectrum.kind == kind]:
-            parts.append([*_rows(title, rows, numerical), *_lines(said[kind])])
-    parts += [_lines(said[name]) for name in ("columns", "left_out", "certificates") if name in said]
+            parts.append([*_rows(title, rows, numerical), *as_lines(said[kind])])
+    parts += [as_lines(said[name]) for name in ("columns", "left_out", "certificates") if name in said]
     return "\n\n".join("\n".join(part) for part in parts)
 
 
@@ -84,7 +84,7 @@ def _rows(title: str, spectra: Sequence[Spectrum], numerical: bool) -> Iterator[
     yield f"{title:<{NAME}}{'matrix':>15}{count:>6}{'1/10':>6}{'gap':>6}{'at':>6}{last:>10}".rstrip()
     for s in spectra:
         if len(s.name) > NAME:
-            yield from (s.name[i : i + WIDTH] for i in range(0, len(s.name), WIDTH))
+            yield from (s.name[i : i + LINE] for i in range(0, len(s.name), LINE))
         name = s.name if len(s.name) <= NAME else ""
         matrix = f"{s.matrix[0]} x {s.matrix[1]}"
         counted = "-" if s.rank is None else str(s.rank)
@@ -92,7 +92,3 @@ def _rows(title: str, spectra: Sequence[Spectrum], numerical: bool) -> Iterator[
         shown = f"{s.numerical_rank}{' ' if s.decided else '?'}" if numerical else f"{s.participation_ratio:.1f}"
         row = f"{name:<{NAME}}{matrix:>15}{counted:>6}{s.dimension:>6}{s.gap:>6.2f}{s.gap_at:>6}{shown:>10}"
         yield row.rstrip()
-
-
-def _lines(sentences: str) -> list[str]:
-    return textwrap.wrap(sentences, WIDTH, initial_indent="=> ", subsequent_indent="   ", break_on_hyphens=False)

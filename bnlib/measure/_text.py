@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 from . import advice
 from ._blocks import Block, blocks, facts, layers
+from ._written import LINE, said
 from .measures import Measures
-
-WIDTH = 70
 
 
 def text(m: Measures, read: str, warning: str, numerical: bool) -> str:
@@ -40,14 +39,12 @@ def _block(block: Block) -> str:
 
 
 def _wrapped(sentence: str, first: str = "", then: str = "") -> str:
-    return textwrap.fill(sentence, WIDTH, initial_indent=first, subsequent_indent=then)
+    return textwrap.fill(sentence, LINE, initial_indent=first, subsequent_indent=then)
 
 
 def _said(sentence: str, claims: Sequence[str] = ()) -> list[str]:
     """Return the lines of a sentence behind an arrow, with the claims that it rests on."""
-    named = f" [{', '.join(claims)}]" if claims else ""
-    # A name in brackets is kept in one piece.
-    return textwrap.wrap(sentence + named, WIDTH, initial_indent="=> ", subsequent_indent="   ", break_on_hyphens=False)
+    return said(sentence + (f" [{', '.join(claims)}]" if claims else ""))
 
 
 def _tried(row: advice.Advice) -> str:

@@ -10,18 +10,22 @@ from typing import Any
 import numpy as np
 
 from .._writing import write
+from . import words as rules
 
 LINE = 70  # characters of a line of text
 
 
-def said(sentence: str) -> list[str]:
-    """Return a sentence behind an arrow, in lines of at most ``LINE`` characters."""
-    return textwrap.wrap(sentence, LINE, initial_indent="=> ", subsequent_indent="   ")
+def said(sentences: str) -> list[str]:
+    """Return sentences behind an arrow, in lines of at most ``LINE`` characters; names and percents stay whole."""
+    kept = sentences.replace(" %", "\0%")
+    lines = textwrap.wrap(kept, LINE, initial_indent="=> ", subsequent_indent="   ", break_on_hyphens=False)
+    return [line.replace("\0", " ") for line in lines]
 
 
-def percent(part: float, whole: float) -> str:
-    """Return a share in percent, rounded down: this much is certified."""
-    return f"{math.floor(100 * part / whole + 1e-9)} %" if whole else "-"
+def percent(squared_norm: float, lower_bound: float) -> str:
+    """Return how much of a norm is certified to be needed, as a cell of a table."""
+    share = rules.percent(squared_norm, lower_bound)
+    return "-" if share is None else f"{share} %"
 
 
 def plain(value: Any) -> Any:
@@ -48,7 +52,7 @@ def as_json(values: Mapping[str, Any], path: str | Path | None) -> str:
 
 
 def plotting() -> Any:
-    """Return the module of the book's figures, with its style set.
+    """Return the module of the book's figures.
 
     Raises:
         ValueError: matplotlib is missing.
@@ -57,7 +61,6 @@ def plotting() -> Any:
         from ..book import plotting
     except ModuleNotFoundError as error:
         raise ValueError(f"Figures need the package {error.name}: pip install {error.name}.") from error
-    plotting.use_style()
     return plotting
 
 

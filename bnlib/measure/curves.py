@@ -62,7 +62,7 @@ class TrainingCurves:
         change = f"from {_short(self.squared_norm[0])} to {_short(self.squared_norm[-1])}"
         words = {"rank": self._rank(), "norm": f"The squared norm goes {change}."}
         if self.lower_bound is not None:
-            shares = [percent(self.lower_bound[i], self.squared_norm[i]) for i in (0, -1)]
+            shares = [percent(self.squared_norm[i], self.lower_bound[i]) for i in (0, -1)]
             words["norm"] += f" Certified to be needed: {shares[0]} at step {first}, {shares[1]} at step {last}."
         ends = [f"{self.relative_imbalance[i]:.2g}" for i in (0, -1)]
         return words | {"imbalance": f"The relative imbalance goes from {ends[0]} to {ends[1]}."}
@@ -71,7 +71,6 @@ class TrainingCurves:
         """Say from which step on the rank is the last one, and decided."""
         if self.rank is None or self.decided is None:
             return f"Depth {self.depth} has no middle, and so no bottleneck rank."
-        since = self._since(self.rank == self.rank[-1])
         since = self._since(self.rank == self.rank[-1])
         if not self.decided[-1]:
             return f"The rank is {self.rank[-1]} {since}, and undecided at the end."
@@ -105,7 +104,7 @@ class TrainingCurves:
         if self.rank is not None and self.gap is not None and self.decided is not None:
             rank, gap = f"{self.rank[i]}{' ' if self.decided[i] else '?'}", f"{self.gap[i]:.2g}"
         if self.lower_bound is not None:
-            bound, share = _short(self.lower_bound[i]), percent(self.lower_bound[i], self.squared_norm[i])
+            bound, share = _short(self.lower_bound[i]), percent(self.squared_norm[i], self.lower_bound[i])
         norm, imbalance = _short(self.squared_norm[i]), f"{self.relative_imbalance[i]:.2g}"
         step = next(s for p in (10, 4) if len(s := f"{self.steps[i]:.{p}g}") <= 10)
         return f"{step:>10}{rank:>7}{gap:>8}{norm:>11}{bound:>11}{share:>11}{imbalance:>11}"
@@ -133,6 +132,7 @@ class TrainingCurves:
             ValueError: an unknown format, the file cannot be written, or matplotlib is missing.
         """
         style = plotting()
+        style.use_style()
         kinds = ["rank"] * (self.rank is not None) + ["norm", "imbalance"]
         fig, axes = style.plt.subplots(len(kinds), 1, figsize=(5.0, 0.8 + 2.0 * len(kinds)), sharex=True)
         ax = dict(zip(kinds, axes, strict=True))

@@ -1,9 +1,8 @@
 """The numbers of a report: what is measured of one network at some inputs."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,30 +16,12 @@ from ..theory.ntk import ntk_trace
 from ..theory.spectra import middle, rank_of_spectra, representation_singular_values, weight_singular_values
 from ..training.outcome import relative_imbalance
 from . import words as rules
+from .layer_ranks import LayerRank, above_half, dimensions, layer_rank
 
 # The theorem keeps an L-fold chain of frames for every input: more inputs would need minutes and gigabytes.
 CERTIFIED = 100
 # Numbers that an array over inputs may have, and the most inputs that are measured at once.
 ENTRIES, ROWS = 2**24, 2048
-
-
-class LayerRank(NamedTuple):
-    """Hold two ranks of one matrix, each with its gap.
-
-    Attributes:
-        rank: of weights the number of singular values above 1/2, as in ``bottleneck_rank``; of a representation the
-            dimension of the smallest space that it lies in up to a tenth of its norm.
-        gap: s_k - s_(k+1) at k = rank, for a representation divided by s_1; at rank 0 one minus s_1.
-        numerical_rank: number of singular values above rounding in the type that stores the weights.
-        numerical_gap: ratio across it, of s_k to the larger of s_(k+1) and rounding.
-        decided: whether that ratio is above 1000; the numerical rank is undecided otherwise.
-    """
-
-    rank: int
-    gap: float
-    numerical_rank: int
-    numerical_gap: float
-    decided: bool
 
 
 @dataclass(frozen=True, repr=False)
@@ -162,6 +143,7 @@ def measures(net: Network, X: Any) -> Measures:
     lhs, rhs = _sides(net, some, k, few) if k else (None, None)
     many = few if len(X) <= ROWS else _rows(net, 1, ROWS)
     eps = float(jnp.finfo(net.last[0].dtype).eps)
+    counts, features = above_half(weights).tolist(), dimensions(representations).tolist()
     return Measures(
         depth=net.depth,
         width=net.width,
@@ -183,12 +165,12 @@ def measures(net: Network, X: Any) -> Measures:
         weights=weights,
         representations=representations,
         weight_ranks=tuple(
-            _layer_rank(s, int(np.sum(s > 0.5)), 1.0, eps * max(W.shape))
-            for s, (W, _) in zip(weights, net.layers, strict=True)
+            layer_rank(s, rank, 1.0, eps * max(W.shape))
+            for s, rank, (W, _) in zip(weights, counts, net.layers, strict=True)
         ),
         representation_ranks=tuple(
-            _layer_rank(s, _dimension(s), s[0] or 1.0, eps * layer * max(len(X), net.width))
-            for layer, s in enumerate(representations, 1)
+            layer_rank(s, rank, s[0] or 1.0, eps * layer * max(len(X), net.width))
+            for layer, (s, rank) in enumerate(zip(representations, features, strict=True), 1)
         ),
     )
 
@@ -224,19 +206,3 @@ def _least_rank(net: Network, X: Any) -> int:
     J = np.asarray(jacobian(net, X))
     s = _svd.values(J)
     return int(np.min(np.sum(s > _svd.tolerance(s, J.shape, net.depth), axis=-1)))
-
-
-def _dimension(s: np.ndarray) -> int:
-    """Return the least k with the norm of s beyond the first k at most a tenth of the whole."""
-    beyond = np.sqrt(np.append(np.cumsum(s[::-1] ** 2)[::-1], 0.0))
-    return int(np.argmax(beyond <= 0.1 * beyond[0]))
-
-
-def _layer_rank(s: np.ndarray, rank: int, scale: float, rounding: float) -> LayerRank:
-    """Return the ranks of a matrix by its decreasing singular values s; rounding is relative to the largest."""
-    lost = rounding >= 1.0  # as of a million inputs in 32 bits: nothing stands above it
-    padded, rounding = np.append(s, 0.0), rounding * s[0]
-    numerical = int(np.sum(s > rounding))
-    ratio = padded[numerical - 1] / max(padded[numerical], rounding) if numerical else math.inf
-    gap = (padded[rank - 1] - padded[rank]) / scale if rank else 1.0 - s[0] / scale
-    return LayerRank(rank, float(gap), numerical, float(ratio), bool(ratio > 1e3) and not lost)

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from .. import _checks
 from ..networks import Network, activations, apply, in_float64
 from ._given import inputs_of, network_of
 from ._written import as_figure, as_json, percent, plotting, said
+from .layer_ranks import above_half, dimensions
 from .readers import Layout
-from .snapshots import Snapshot, dimensions, snapshot
+from .snapshots import Snapshot, snapshot
 
 MOST_INPUTS = 1000  # of the similarity, at equal distances: both networks' features of all layers are held at once
 LONGEST = 14  # characters of a name
@@ -123,7 +123,7 @@ class Comparison:
         rows = {
             "squared norm": [f"{s.squared_norm:.4g}" for s in (self.a, self.b)],
             "  at least": [f"{s.lower_bound:.4g}" for s in (self.a, self.b)],
-            "  certified": [percent(s.lower_bound or 0.0, s.squared_norm) for s in (self.a, self.b)],
+            "  certified": [percent(s.squared_norm, s.lower_bound or 0.0) for s in (self.a, self.b)],
             "imbalance, relative": [f"{s.relative_imbalance:.2g}" for s in (self.a, self.b)],
             "bottleneck rank": [
                 "-" if s.rank is None else f"{s.rank}{'' if s.decided else ' undecided'}" for s in (self.a, self.b)
@@ -139,7 +139,7 @@ class Comparison:
         """Return the counts by layer, and the similarity of features."""
         columns = []
         for s in (self.a, self.b):
-            columns += [np.sum(s.weights > 0.5, axis=1).tolist(), dimensions(s.representations).tolist()]
+            columns += [above_half(s.weights).tolist(), dimensions(s.representations).tolist()]
         heads = [f"{name:>{LONGEST}}" for name in self.names]
         lines = [
             "values of weights > 1/2, dimensions of features > 1/10, linear CKA",
@@ -180,6 +180,7 @@ class Comparison:
             ValueError: an unknown format, the file cannot be written, or matplotlib is missing.
         """
         style = plotting()
+        style.use_style()
         fig, axes = style.plt.subplot_mosaic([["a", "b"], ["both", "both"]], figsize=(6.0, 5.6), height_ratios=[3, 2])
         axes["b"].sharey(axes["a"])
         for which, name, s in (("a", self.names[0], self.a), ("b", self.names[1], self.b)):
@@ -232,21 +233,18 @@ def compare(
         raise ValueError(f"names must be two different ones of at most {LONGEST} characters, but they are {names}.")
     points = inputs_of(X)
     how = {"layers": layers, "layout": layout, "negative_slope": negative_slope}
-    with jax.enable_x64(True):
-        nets, notes = [], []
-        for name, given in zip(names, (a, b), strict=True):
-            try:
-                net, left_open = network_of(given, points.shape[1], **how)
-                nets.append((net, snapshot(net, points)))
-            except ValueError as error:
-                raise ValueError(f"At '{name}': {error}") from error
-            notes += [f"{name}: {note}" for note in left_open]
-        (first, left), (second, right) = nets
-        some = points[np.linspace(0, len(points) - 1, min(len(points), MOST_INPUTS)).astype(int)]
-        spread, difference = _functions(first, second, points)
-        return Comparison(
-            names, left, right, difference, spread, _similarity(first, second, some), len(some), tuple(notes)
-        )
+    nets, notes = [], []
+    for name, given in zip(names, (a, b), strict=True):
+        try:
+            net, left_open = network_of(given, points.shape[1], **how)
+            nets.append((net, snapshot(net, points)))
+        except ValueError as error:
+            raise ValueError(f"At '{name}': {error}") from error
+        notes += [f"{name}: {note}" for note in left_open]
+    (first, left), (second, right) = nets
+    some = points[np.linspace(0, len(points) - 1, min(len(points), MOST_INPUTS)).astype(int)]
+    spread, difference = _functions(first, second, points)
+    return Comparison(names, left, right, difference, spread, _similarity(first, second, some), len(some), tuple(notes))
 
 
 def _functions(a: Network, b: Network, X: np.ndarray) -> tuple[float, float | None]:

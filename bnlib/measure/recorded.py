@@ -86,6 +86,7 @@ class Spectra:
             ValueError: an unknown name, an unknown format, the file cannot be written, or matplotlib is missing.
         """
         shown, style = self._chosen(names), plotting()
+        style.use_style()
         rows = math.ceil(len(shown) / 2)
         fig, axes = style.plt.subplots(rows, 2, figsize=(6.0, 0.5 + 1.7 * rows), squeeze=False)
         for ax in axes.flat[len(shown) :]:

@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-import jax
 import numpy as np
 
 from .. import _checks
@@ -31,6 +30,7 @@ class Recorder:
         ValueError: inputs of another shape, integers, NaN or infinity; numbers that are no counts.
 
     Example:
+        >>> import jax
         >>> from bnlib import init
         >>> recorder = Recorder(np.eye(3), every=10)
         >>> for step in range(21):
@@ -92,10 +92,9 @@ class Recorder:
             raise ValueError(str(error) if name in str(error) else f"At '{name}': {error}") from error
 
     def _measured(self, parameters: Any) -> Snapshot:
-        """Read a network and measure it, in float64 where it is stored so."""
-        with jax.enable_x64(True):
-            net, notes = network_of(parameters, self.X.shape[1], **self._how)
-            found = snapshot(net, self.X, bound=self.bound)
+        """Read a network and measure it."""
+        net, notes = network_of(parameters, self.X.shape[1], **self._how)
+        found = snapshot(net, self.X, bound=self.bound)
         self._notes.update(dict.fromkeys(notes))
         for other, first in list(self._found.values())[:1]:
             if first.size != found.size:

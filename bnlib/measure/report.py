@@ -1,22 +1,19 @@
 """What the theory says about somebody's own trained network, in one call."""
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
 from .._writing import write
 from ..networks import Network
 from . import _drawing, _html, _text
-from ._arrays import array_of
-from .measures import LayerRank, Measures, measures
+from ._given import floats_of, inputs_of
+from ._written import as_figure, as_json
+from .measures import Measures, measures
 from .readers import Layout, Reading, read
 
 
@@ -93,10 +90,11 @@ class Report(Measures):
             ValueError: the file cannot be written.
         """
         said = {name: getattr(self, name) for name in ("certified_gap", "verdict", "bottleneck", "words")}
-        text = json.dumps({name: _plain(value) for name, value in {**vars(self), **said}.items()}, allow_nan=False)
-        if path is not None:
-            write(path, lambda file: file.write(f"{text}\n".encode()))
-        return text
+        ranks = {
+            name: [rank._asdict() for rank in getattr(self, name)] for name in ("weight_ranks", "representation_ranks")
+        }
+        reading = self.reading and self.reading.record()
+        return as_json({**vars(self), **ranks, "reading": reading, **said}, path)
 
     def plot(self, path: str | Path | None = None) -> Any:
         """Draw the singular values of weights and representations by layer; needs matplotlib.
@@ -107,25 +105,7 @@ class Report(Measures):
         Raises:
             ValueError: an unknown format, the file cannot be written, or matplotlib is missing.
         """
-        fig = _drawing.spectra(self)
-        if path is not None:
-            write(path, lambda file: fig.savefig(file, format=Path(path).suffix[1:] or "png"))
-        return fig
-
-
-def _plain(value: Any) -> Any:
-    """Turn a value into what JSON knows, with None for NaN and infinity."""
-    if isinstance(value, Reading):
-        return _plain(value.record())
-    if isinstance(value, LayerRank):
-        return _plain(value._asdict())
-    if isinstance(value, dict):
-        return {name: _plain(v) for name, v in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    return value if value is None or isinstance(value, str) or math.isfinite(value) else None
+        return as_figure(_drawing.spectra(self), path)
 
 
 def report(
@@ -161,26 +141,19 @@ def report(
 
     Source: J23, book; claims weights-theorem, schatten-bound, ntk-identity; chapters weights, cost, tangent_kernel.
     """
-    with jax.enable_x64(True):  # what is given in float64 is measured as such
-        X = array_of("X", X)
-        if not jnp.issubdtype(X.dtype, jnp.floating):
-            _checks.floating("X", X)  # complex numbers and text have sentences of their own
-            raise ValueError(
-                "X holds integers, such as raw pixels; give the floating-point inputs that the network sees."
-            )
-        if X.ndim != 2 and outputs is not None:
-            raise ValueError(f"X must have shape (N, d_in), but its shape is {X.shape}.")
-        reading = None
-        if not isinstance(net, Network) or outputs is not None:
-            how: dict[str, Any] = {"layers": layers, "layout": layout, "negative_slope": negative_slope}
-            reading = read(net, X, outputs, d_in=X.shape[1] if X.ndim == 2 else None, **how)
-            net = reading.net
-        _usable(net)
-        _checks.points("X", X, net.d_in)
-        try:
-            return Report(**vars(measures(net, X)), reading=reading)
-        except (FloatingPointError, np.linalg.LinAlgError) as error:
-            raise ValueError("The network's values on X are too large for float64; scale X or the weights.") from error
+    X = floats_of(X)
+    reading = None
+    if not isinstance(net, Network) or outputs is not None:
+        how: dict[str, Any] = {"layers": layers, "layout": layout, "negative_slope": negative_slope}
+        d_in = inputs_of(X).shape[1] if outputs is not None or X.ndim == 2 else None
+        reading = read(net, X, outputs, d_in=d_in, **how)
+        net = reading.net
+    _usable(net)
+    X = inputs_of(X, net.d_in)
+    try:
+        return Report(**vars(measures(net, X)), reading=reading)
+    except (FloatingPointError, np.linalg.LinAlgError) as error:
+        raise ValueError("The network's values on X are too large for float64; scale X or the weights.") from error
 
 
 def _usable(net: Network) -> None:

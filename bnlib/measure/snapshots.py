@@ -10,6 +10,7 @@ from ..networks import Network
 from ..theory.costs import lower_bound, squared_norm
 from ..theory.spectra import middle, rank_of_spectra, representation_singular_values, weight_singular_values
 from ..training.outcome import relative_imbalance
+from ._given import inputs_of
 
 
 class Isometry(NamedTuple):
@@ -70,7 +71,7 @@ def snapshot(net: Network, X: Any, *, bound: bool = True) -> Snapshot:
         bound: take the lower bound of the norm as well, which needs the Jacobian at every input.
 
     Raises:
-        ValueError: depth 1, or inputs of another shape, with NaN or infinity.
+        ValueError: depth 1, or inputs of another shape, of integers, or with NaN or infinity.
 
     Example:
         >>> from bnlib import from_layers
@@ -80,22 +81,22 @@ def snapshot(net: Network, X: Any, *, bound: bool = True) -> Snapshot:
 
     Source: J23; claims weights-corollary, schatten-bound, balance; chapters weights, cost.
     """
+    points = inputs_of(X, net.d_in)
     if net.depth < 2:
         raise ValueError("This network has one layer, and so no hidden one; give whole networks, not their layers.")
-    X = _checks.points("X", X, net.d_in)
-    weights, representations = weight_singular_values(net), representation_singular_values(net, X)
+    weights, representations = weight_singular_values(net), representation_singular_values(net, points)
     rank, gap, decided = rank_of_spectra(weights, representations) if net.depth > 2 else (None, None, None)
     return Snapshot(
         depth=net.depth,
         width=net.width,
         d_in=net.d_in,
         d_out=net.d_out,
-        inputs=len(X),
+        inputs=len(points),
         rank=rank,
         gap=gap,
         decided=decided,
         squared_norm=float(_checks.float64(squared_norm)(net)),
-        lower_bound=lower_bound(net, X) if bound else None,
+        lower_bound=lower_bound(net, points) if bound else None,
         relative_imbalance=relative_imbalance(net),
         weights=weights,
         representations=representations,
@@ -129,20 +130,3 @@ def nearest_isometry(weights: np.ndarray, most: int) -> Isometry:
     distances = np.sqrt(np.mean(np.sum((s[None] - ideal[:, None]) ** 2, axis=2), axis=1))
     best = int(np.argmin(distances))
     return Isometry(best + 1, float(distances[best]))
-
-
-def dimensions(representations: np.ndarray) -> np.ndarray:
-    """Return for each layer the dimension of the smallest space that holds all but a tenth of the norm.
-
-    Args:
-        representations: (L-1, n) singular values, decreasing along rows.
-
-    Example:
-        >>> dimensions(np.array([[1.0, 0.5, 0.05], [1.0, 0.05, 0.05]])).tolist()
-        [2, 1]
-
-    Source: J22, J23; claim low-dim-features; chapter features.
-    """
-    beyond = np.sqrt(np.cumsum(representations[:, ::-1] ** 2, axis=1)[:, ::-1])
-    beyond = np.pad(beyond, ((0, 0), (0, 1)))
-    return np.argmax(beyond <= 0.1 * beyond[:, :1], axis=1)

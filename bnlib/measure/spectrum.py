@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _svd
 from ._recordings import Kind, Recording, blocks
-from .measures import _dimension, _layer_rank
+from .layer_ranks import above_half, dimensions, layer_rank
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +91,8 @@ def measured(recording: Recording, *, scaled: bool) -> Spectrum:
     root = math.sqrt(rows) if kind == "activations" else 1.0
     relative = s / (s[0] or 1.0)
     squares, total = relative**2, float(np.sum(relative**2))
-    rank = int(np.sum(s * scale > 0.5)) if scaled else None
-    counted = _layer_rank(relative, 0, 1.0, float(jnp.finfo(dtype).eps) * max(rows, d))
+    rank = int(above_half(s * scale)) if scaled else None
+    counted = layer_rank(relative, 0, 1.0, float(jnp.finfo(dtype).eps) * max(rows, d))
     gaps = relative[:-1] - relative[1:]
     return Spectrum(
         name=name,
@@ -102,7 +102,7 @@ def measured(recording: Recording, *, scaled: bool) -> Spectrum:
         dtype=dtype,
         singular_values=s * scale / root,
         rank=rank,
-        dimension=_dimension(relative),
+        dimension=int(dimensions(relative)),
         gap=float(np.max(gaps, initial=0.0)),
         gap_at=int(np.argmax(gaps)) + 1 if len(gaps) else 0,
         numerical_rank=counted.numerical_rank,

@@ -11,6 +11,7 @@ import pytest
 
 import bnlib as bn
 import engine
+from bnlib.measure import layer_ranks
 from bnlib.training import lbfgs, objective, outcome, phases, run, sweeps, trajectory
 
 POINT = jnp.zeros((1, 1))
@@ -199,14 +200,13 @@ def spectra_alone(monkeypatch):
 
 def test_thresholds_of_the_ranks_by_layer(spectra_alone):
     """A tenth of the norm is enough; a half, a size of rounding and a ratio of 1000 are not, and no unit matters."""
-    module = spectra_alone
     for size in (1e-9, 1.0, 1e9):
-        assert module._dimension(size * np.array([9.0, 4.0, 1.0, 1.0, 1.0])) == 4
-        assert module._dimension(size * np.array([9.0, 4.0, 1.0, 1.0, 1.01])) == 5
-        at, above = (module._layer_rank(size * np.array([1.0, s]), 1, size, 1e-3) for s in (1e-3, 1.1e-3))
+        assert layer_ranks.dimensions(size * np.array([9.0, 4.0, 1.0, 1.0, 1.0])) == 4
+        assert layer_ranks.dimensions(size * np.array([9.0, 4.0, 1.0, 1.0, 1.01])) == 5
+        at, above = (layer_ranks.layer_rank(size * np.array([1.0, s]), 1, size, 1e-3) for s in (1e-3, 1.1e-3))
         assert (at.numerical_rank, at.numerical_gap, at.decided) == (1, pytest.approx(1000.0), False)
         assert (above.numerical_rank, above.numerical_gap, above.decided) == (2, pytest.approx(1.1), False)
-    assert module._layer_rank(np.array([1.0]), 1, 1.0, 1e-3)[3:] == (1000.0, False)
+    assert layer_ranks.layer_rank(np.array([1.0]), 1, 1.0, 1e-3)[3:] == (1000.0, False)
     halves = bn.from_layers([(np.diag([1.0, 0.5]), None)] * 4)
     assert bn.report(halves, [[1.0, 1.0]]).weight_ranks[1].rank == 1
 

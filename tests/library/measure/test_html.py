@@ -106,7 +106,7 @@ def test_without_matplotlib_a_page_says_so(report, monkeypatch):
     def missing():
         raise ValueError("Figures need the package matplotlib: pip install matplotlib.")
 
-    monkeypatch.setattr(_drawing, "_plotting", missing)
+    monkeypatch.setattr(_drawing, "plotting", missing)
     html = report.to_html()
     assert "<img" not in html
     assert "Figures need the package matplotlib: pip install matplotlib." in Page(html).text

@@ -1,5 +1,6 @@
 """What one network shows: the same numbers as the functions behind them, and the distance from partial isometries."""
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +8,8 @@ from hypothesis import strategies as st
 
 import bnlib as bn
 from bnlib.measure._given import inputs_of
-from bnlib.measure.snapshots import dimensions, nearest_isometry, snapshot
+from bnlib.measure.layer_ranks import dimensions
+from bnlib.measure.snapshots import nearest_isometry, snapshot
 from strategies import FIXED_X, fixed_net, with_spectrum
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -108,9 +110,29 @@ def test_the_theorem_counts_this_distance_at_least():
         (np.ones(3), "must have shape"),
         (np.zeros((0, 3)), "must have shape"),
         (np.ones((2, 3), np.uint8), "raw pixels"),
+        (np.ones((2, 3), complex), "must be real"),
         (np.full((2, 3), np.nan), "finite"),
     ],
 )
 def test_inputs_are_refused_in_one_sentence(X, message):
-    with pytest.raises(ValueError, match=message):
-        inputs_of(X)
+    for refuse in (inputs_of, lambda X: snapshot(fixed_net(), X), lambda X: bn.report(fixed_net(), X)):
+        with pytest.raises(ValueError, match=message):
+            refuse(X)
+
+
+def test_inputs_of_another_dimension_are_refused():
+    for refuse in (snapshot, bn.report):
+        with pytest.raises(ValueError, match=r"^X must have shape \(N, 3\) with N >= 1, but its shape is \(5, 2\)"):
+            refuse(fixed_net(), FIXED_X[:5, :2])
+
+
+def test_inputs_in_64_bits_are_measured_as_such_in_every_session():
+    """In 32 bits the first inputs would be those without the difference, and the second infinite."""
+    net = bn.from_layers([(np.eye(3), None)] * 3)
+    X = np.abs(FIXED_X)
+    for x64 in (False, True):
+        with jax.enable_x64(x64):
+            one, two = (snapshot(net, inputs).representations for inputs in (X, X + 1e-12))
+            assert 0 < np.max(np.abs(one - two)) < 1e-11
+            np.testing.assert_allclose(snapshot(net, 1e50 * X).representations, 1e50 * one, rtol=1e-12)
+            np.testing.assert_allclose(bn.report(net, 1e50 * X).representations, 1e50 * one, rtol=1e-12)
