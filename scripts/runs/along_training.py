@@ -7,7 +7,6 @@ results/along-training, in two minutes; `page` writes what the page shows of the
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -52,20 +51,12 @@ def drawn_from() -> str:
     return " ".join([*stored.checksums(STORED).values(), three_networks.drawn_from()])
 
 
-def draw(shown: TrainingCurves | Comparison, path: Path) -> None:
-    """Draw curves or a comparison, with the checksums of what was read."""
-    figure = shown.plot()
-    draft = path.with_suffix(".draft")
-    figure.savefig(draft, format="png", dpi=150, metadata={"Source": drawn_from(), "Software": None})
-    draft.replace(path)
-
-
 def page() -> None:
     """Write what the page shows: both tables and both figures."""
     curves, comparison = measure()
     for name, found in (("along", curves), ("pair", comparison)):
         write(SHOWN / f"{name}.txt", f"{found}\n")
-        draw(found, SHOWN / f"{name}.png")
+        stored.save_figure(found.plot(), SHOWN / f"{name}.png", drawn_from())
 
 
 def main(arguments: list[str] | None = None) -> int:

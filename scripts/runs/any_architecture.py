@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,20 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
-from jax import Array
+from jax import Array, lax
 
 from bnlib import plotting
 from bnlib.measure.files import load_arrays
 from bnlib.measure.recorded import Spectra
 from bnlib.measure.spectrum import Spectrum
+from scripts.atomic import write
 from scripts.runs import stored
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = ROOT / "book" / "any_architecture"
+
+Parameters = dict[str, Any]
+Forward = Callable[[Parameters, Any], tuple[Array, dict[str, Array]]]
 
 
 def names(seeds: Sequence[int], ridges: Mapping[str, float]) -> list[str]:
@@ -28,9 +33,38 @@ def names(seeds: Sequence[int], ridges: Mapping[str, float]) -> list[str]:
     return [f"{name}-{seed}" for name in ridges for seed in seeds]
 
 
-def ending(values: Array, p: Any, ridge: Any, value: tuple[Array, Array], gradient: Any) -> dict[str, Array]:
-    """Return what a training ended with: its loss, objective, gradient, and the gradient of its penalty alone."""
-    return {
+def objective(forward: Forward, p: Parameters, ridge: Any, x: Any, y: Any) -> tuple[Array, Array]:
+    """Return the cross-entropy plus the ridge times the squared norm of all parameters, and the cross-entropy."""
+    loss = jnp.mean(optax.softmax_cross_entropy_with_integer_labels(forward(p, x)[0], y))
+    return loss + ridge * sum(jnp.sum(W**2) for W in p.values()), loss
+
+
+def by_adam(
+    forward: Forward, p: Parameters, ridge: Any, x: Any, y: Any, *, rate: float, steps: int, rows: Any = None
+) -> tuple[Parameters, dict[str, Array]]:
+    """Train by Adam with a rate that decays to zero; return the weights and what the training ended with.
+
+    Args:
+        forward: outputs, and what is recorded, of parameters on inputs.
+        p: parameters at the start.
+        ridge: factor of the squared norm.
+        x, y: inputs and classes.
+        rate: of Adam, at the start.
+        steps: number of them.
+        rows: (steps, batch) of x and y for each step; None for all of them at once.
+    """
+    optimiser = optax.adam(optax.cosine_decay_schedule(rate, steps))
+    slope = jax.value_and_grad(partial(objective, forward), has_aux=True)
+
+    def step(carry: Any, batch: Any) -> tuple[Any, Array]:
+        p, state = carry
+        (value, _), gradient = slope(p, ridge, *((x, y) if batch is None else (x[batch], y[batch])))
+        change, state = optimiser.update(gradient, state)
+        return (optax.apply_updates(p, change), state), value
+
+    (p, _), values = lax.scan(step, (p, optimiser.init(p)), rows, length=steps)
+    value, gradient = slope(p, ridge, x, y)
+    return p, {
         "ridge": ridge,
         "loss": value[1],
         "objective": value[0],
@@ -64,6 +98,12 @@ def store(folder: Path, module: str, runs: Mapping[str, Any], data: dict[str, An
     np.savez_compressed(folder / "data.npz", **data)
     endings = {name: ending for name, (_, ending) in runs.items()}
     stored.write_manifest(folder, module, settings, ("jax", "numpy", "optax"), endings)
+
+
+def recorded(forward: Forward, weights: Parameters, x: Any, y: Any) -> tuple[dict[str, Array], float]:
+    """Return what a stored model records on inputs, and the share of them that it classifies rightly."""
+    outputs, found = forward({name: jnp.asarray(W) for name, W in weights.items()}, x)
+    return found, float(np.mean(np.argmax(np.asarray(outputs), axis=1) == y))
 
 
 def load(folder: Path, name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -104,7 +144,7 @@ def draw(found: Mapping[float, Spectra], shown: Sequence[str], path: Path, folde
     """Draw the spectra of two runs relative to their largest values, with the checksums of what was read."""
     plotting.use_style()
     rows = -(-len(shown) // 2)
-    fig, axes = plt.subplots(rows, 2, figsize=(6.0, 0.6 + 1.6 * rows), sharey=True)
+    fig, axes = plt.subplots(rows, 2, figsize=(5.0, 0.6 + 1.5 * rows), sharey=True)
     for ax, name in zip(axes.flat, shown, strict=False):
         for i, (ridge, spectra) in enumerate(found.items()):
             s = spectrum(spectra, name).singular_values
@@ -114,12 +154,22 @@ def draw(found: Mapping[float, Spectra], shown: Sequence[str], path: Path, folde
         ax.set_title(name, fontsize=10)
     axes.flat[0].legend(loc="upper right", fontsize=9)
     fig.supylabel("singular value, relative to the largest", fontsize=10)
-    draft = path.with_suffix(".draft")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    source = " ".join(stored.checksums(folder).values())
-    fig.savefig(draft, format="png", dpi=150, metadata={"Source": source, "Software": None})
-    plt.close(fig)
-    draft.replace(path)
+    stored.save_figure(fig, path, " ".join(stored.checksums(folder).values()))
+
+
+def page(
+    example: str,
+    measure: Callable[[str], tuple[Spectra, float]],
+    folder: Path,
+    seeds: Sequence[int],
+    ridges: Mapping[str, float],
+    shown: Sequence[str],
+) -> None:
+    """Write what the page shows of an example: the table of all seeds, one with a ridge, and a figure."""
+    found = {name: measure(name) for name in names(seeds, ridges)}
+    write(SHOWN / f"{example}.txt", table(found, stored.trainings(folder), seeds, ridges, shown))
+    write(SHOWN / f"{example}-penalty-0.txt", f"{found['penalty-0'][0]}\n")
+    draw({ridge: found[f"{name}-0"][0] for name, ridge in ridges.items()}, shown, SHOWN / f"{example}.png", folder)
 
 
 def spectrum(found: Spectra, name: str) -> Spectrum:

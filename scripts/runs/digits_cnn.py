@@ -11,15 +11,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from jax import Array, lax
+from jax import Array
 
 from bnlib.measure.recorded import Spectra, spectra
-from scripts.atomic import write
 from scripts.runs import any_architecture, stored
 from scripts.runs.digits_mlp import TRAINING, digits
 
-STORED, SHOWN = any_architecture.ROOT / "results" / "digits-cnn", any_architecture.SHOWN
+STORED = any_architecture.ROOT / "results" / "digits-cnn"
 CHANNELS, STRIDES, SIDE, BATCH = (1, 8, 12, 12), (1, 2, 2), 8, 128
 SEEDS, STEPS, RATE = (0, 1, 2), 800, 1e-2
 RIDGE = {"plain": 0.0, "penalty": 2e-3}
@@ -55,35 +53,19 @@ def forward(p: Parameters, x: Any) -> tuple[Array, dict[str, Array]]:
     return jnp.mean(x, axis=(1, 2)) @ p["dense"].T + p["dense.bias"][None], recorded
 
 
-def objective(p: Parameters, ridge: Any, x: Any, y: Any) -> tuple[Array, Array]:
-    """Return the cross-entropy plus the ridge times the squared norm of all parameters, and the cross-entropy."""
-    loss = jnp.mean(optax.softmax_cross_entropy_with_integer_labels(forward(p, x)[0], y))
-    return loss + ridge * sum(jnp.sum(W**2) for W in p.values()), loss
-
-
 def images(X: np.ndarray) -> np.ndarray:
     """Return digits (N, 64) as images (N, 8, 8, 1)."""
     return X.reshape(-1, SIDE, SIDE, 1)
 
 
 def train(seed: Any, ridge: Any, *, steps: int = STEPS) -> tuple[Parameters, dict[str, Array]]:
-    """Train by Adam on random batches, with a rate that decays to zero; return weights and what it ended with."""
+    """Train by Adam on random batches; return the weights and what the training ended with."""
     X, classes = digits()
     x, y = jnp.asarray(images(X[:TRAINING])), jnp.asarray(classes[:TRAINING])
-    optimiser = optax.adam(optax.cosine_decay_schedule(RATE, steps))
-    slope = jax.value_and_grad(objective, has_aux=True)
     start, order = jax.random.split(jax.random.key(seed))
-
-    def step(carry: Any, key: Array) -> tuple[Any, Array]:
-        p, state = carry
-        batch = jax.random.randint(key, (BATCH,), 0, TRAINING)
-        (value, _), gradient = slope(p, ridge, x[batch], y[batch])
-        change, state = optimiser.update(gradient, state)
-        return (optax.apply_updates(p, change), state), value
-
-    p = init(start)
-    (p, _), values = lax.scan(step, (p, optimiser.init(p)), jax.random.split(order, steps))
-    return p, any_architecture.ending(values, p, ridge, *slope(p, ridge, x, y))
+    draw = jax.vmap(lambda key: jax.random.randint(key, (BATCH,), 0, TRAINING))
+    rows = draw(jax.random.split(order, steps))
+    return any_architecture.by_adam(forward, init(start), ridge, x, y, rate=RATE, steps=steps, rows=rows)
 
 
 def train_all() -> None:
@@ -99,9 +81,8 @@ def train_all() -> None:
 def measure(name: str) -> tuple[Spectra, float]:
     """Return the spectra of a stored network and of its activations on test digits, and its share of right ones."""
     weights, data = any_architecture.load(STORED, name)
-    outputs, recorded = forward({n: jnp.asarray(W) for n, W in weights.items()}, images(data["X"]))
-    right = np.argmax(np.asarray(outputs), axis=1) == data["classes"]
-    return spectra(weights, recorded, layout="out_in", channels="last"), float(np.mean(right))
+    recorded, right = any_architecture.recorded(forward, weights, images(data["X"]), data["classes"])
+    return spectra(weights, recorded, layout="out_in", channels="last"), right
 
 
 DRAWN = [*KERNELS, *(f"after {name}" for name in KERNELS)]
@@ -109,11 +90,7 @@ DRAWN = [*KERNELS, *(f"after {name}" for name in KERNELS)]
 
 def page() -> None:
     """Write what the page shows: the table of all seeds, the spectra of one with a ridge, and a figure."""
-    found = {name: measure(name) for name in any_architecture.names(SEEDS, RIDGE)}
-    table = any_architecture.table(found, stored.trainings(STORED), SEEDS, RIDGE, DRAWN)
-    write(SHOWN / "cnn.txt", table)
-    write(SHOWN / "cnn-penalty-0.txt", f"{found['penalty-0'][0]}\n")
-    any_architecture.draw({RIDGE[name]: found[f"{name}-0"][0] for name in RIDGE}, DRAWN, SHOWN / "cnn.png", STORED)
+    any_architecture.page("cnn", measure, STORED, SEEDS, RIDGE, DRAWN)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,14 +11,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from jax import Array, lax
+from jax import Array
 
 from bnlib.measure.recorded import Spectra, spectra
-from scripts.atomic import write
 from scripts.runs import any_architecture, stored
 
-STORED, SHOWN = any_architecture.ROOT / "results" / "small-transformer", any_architecture.SHOWN
+STORED = any_architecture.ROOT / "results" / "small-transformer"
 MODULUS, WIDTH, HIDDEN, HEADS, BLOCKS = 7, 24, 48, 2, 2
 SEEDS, STEPS, RATE = (0, 1, 2), 3000, 1e-2
 RIDGE = {"plain": 0.0, "penalty": 2e-3}
@@ -69,27 +67,10 @@ def _attention(p: Parameters, x: Array) -> Array:
     return mixed.reshape(x.shape) @ p["output"].T
 
 
-def objective(p: Parameters, ridge: Any, tokens: Any, sums: Any) -> tuple[Array, Array]:
-    """Return the cross-entropy plus the ridge times the squared norm of all parameters, and the cross-entropy."""
-    loss = jnp.mean(optax.softmax_cross_entropy_with_integer_labels(forward(p, tokens)[0], sums))
-    return loss + ridge * sum(jnp.sum(W**2) for W in p.values()), loss
-
-
 def train(seed: Any, ridge: Any, *, steps: int = STEPS) -> tuple[Parameters, dict[str, Array]]:
     """Train by Adam on all sums at once; return the weights and what the training ended with."""
     tokens, sums = map(jnp.asarray, task())
-    optimiser = optax.adam(optax.cosine_decay_schedule(RATE, steps))
-    slope = jax.value_and_grad(objective, has_aux=True)
-
-    def step(carry: Any, _: None) -> tuple[Any, Array]:
-        p, state = carry
-        (value, _), gradient = slope(p, ridge, tokens, sums)
-        change, state = optimiser.update(gradient, state)
-        return (optax.apply_updates(p, change), state), value
-
-    p = init(jax.random.key(seed))
-    (p, _), values = lax.scan(step, (p, optimiser.init(p)), None, length=steps)
-    return p, any_architecture.ending(values, p, ridge, *slope(p, ridge, tokens, sums))
+    return any_architecture.by_adam(forward, init(jax.random.key(seed)), ridge, tokens, sums, rate=RATE, steps=steps)
 
 
 def train_all() -> None:
@@ -104,9 +85,8 @@ def train_all() -> None:
 def measure(name: str) -> tuple[Spectra, float]:
     """Return the spectra of a stored transformer and its activations, and its share of right sums."""
     weights, data = any_architecture.load(STORED, name)
-    outputs, recorded = forward({n: jnp.asarray(W) for n, W in weights.items()}, data["tokens"])
-    right = np.argmax(np.asarray(outputs), axis=1) == data["sums"]
-    return spectra(weights, recorded, scale_free=SCALE_FREE), float(np.mean(right))
+    recorded, right = any_architecture.recorded(forward, weights, data["tokens"], data["sums"])
+    return spectra(weights, recorded, scale_free=SCALE_FREE), right
 
 
 MLP = ["block1.up", "block1.down", "block2.up", "block2.down", "block1.hidden", "block2.hidden"]
@@ -114,13 +94,7 @@ MLP = ["block1.up", "block1.down", "block2.up", "block2.down", "block1.hidden", 
 
 def page() -> None:
     """Write what the page shows: the table of all seeds, the spectra of one with a ridge, and a figure."""
-    found = {name: measure(name) for name in any_architecture.names(SEEDS, RIDGE)}
-    table = any_architecture.table(found, stored.trainings(STORED), SEEDS, RIDGE, MLP)
-    write(SHOWN / "transformer.txt", table)
-    write(SHOWN / "transformer-penalty-0.txt", f"{found['penalty-0'][0]}\n")
-    any_architecture.draw(
-        {RIDGE[name]: found[f"{name}-0"][0] for name in RIDGE}, MLP, SHOWN / "transformer.png", STORED
-    )
+    any_architecture.page("transformer", measure, STORED, SEEDS, RIDGE, MLP)
 
 
 def main(arguments: list[str] | None = None) -> int:

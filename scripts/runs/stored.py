@@ -11,6 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
 from scripts.atomic import write
 
 MANIFEST = "manifest.json"
@@ -40,6 +43,15 @@ def trainings(folder: Path) -> dict[str, dict[str, float]]:
     """Return what the trainings of a folder ended with, by the name of the network."""
     found: dict[str, dict[str, float]] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["trainings"]
     return found
+
+
+def save_figure(figure: Figure, path: Path, source: str) -> None:
+    """Store a figure in one step, with the checksums of what it was drawn from, and close it."""
+    draft = path.with_suffix(".draft")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(draft, format="png", dpi=150, metadata={"Source": source, "Software": None})
+    plt.close(figure)
+    draft.replace(path)
 
 
 def command(

@@ -18,7 +18,7 @@ from jax import Array, lax
 
 import bnlib as bn
 from bnlib import plotting
-from bnlib.measure import advice
+from bnlib.measure import advice, words
 from bnlib.measure.files import load_arrays
 from bnlib.measure.readers import load_network
 from bnlib.measure.report import Report, report
@@ -104,7 +104,7 @@ def measure() -> dict[str, tuple[Report, float, float]]:
 def table(found: dict[str, tuple[Report, float, float]]) -> str:
     """Return the page's table of the three networks, and what the report says of each."""
     rows = [
-        f"| {name} | {RIDGE[name]:g} | {fit:.4f} | {test:.4f} | {int(100 * r.lower_bound / r.squared_norm)} % | "
+        f"| {name} | {RIDGE[name]:g} | {fit:.4f} | {test:.4f} | {words.percent(r.squared_norm, r.lower_bound)} % | "
         f"{r.relative_imbalance:.2g} |\n"
         for name, (r, fit, test) in found.items()
     ]
@@ -116,7 +116,7 @@ def table(found: dict[str, tuple[Report, float, float]]) -> str:
 def draw(found: dict[str, tuple[Report, float, float]], path: Path) -> None:
     """Draw the singular values of the weights of all three, side by side, with the checksums of what was read."""
     plotting.use_style()
-    fig, axes = plt.subplots(1, 3, figsize=(7.2, 3.0), sharey=True)
+    fig, axes = plt.subplots(1, 3, figsize=(6.0, 2.8), sharey=True)
     for ax, (name, (r, *_)) in zip(axes, found.items(), strict=True):
         absent = r.bottleneck == "absent"
         values = r.weights.copy()
@@ -128,10 +128,7 @@ def draw(found: dict[str, tuple[Report, float, float]], path: Path) -> None:
         ax.set(xlabel="layer", title=f"{name.capitalize()}\n{ridge}", ylim=(0, None))
         ax.legend(loc="upper center", fontsize=9)
     axes[0].set_ylabel("singular values of the weights")
-    draft = path.with_suffix(".draft")
-    fig.savefig(draft, format="png", dpi=150, metadata={"Source": drawn_from(), "Software": None})
-    plt.close(fig)
-    draft.replace(path)
+    stored.save_figure(fig, path, drawn_from())
 
 
 def advice_table() -> str:
