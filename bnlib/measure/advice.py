@@ -88,7 +88,7 @@ ADVICE = (
     Advice(
         "most of the norm is certified",
         "",
-        "at this depth no network of this function is much smaller",
+        "at this depth every network of this function has at least half of its norm",
         "nothing: [the certificate](notebooks/cost#cor-gap) has no more to say",
     ),
     Advice(

@@ -72,6 +72,8 @@ class TrainingCurves:
         if self.rank is None or self.decided is None:
             return f"Depth {self.depth} has no middle, and so no bottleneck rank."
         since = self._since(self.rank == self.rank[-1])
+        if self.rank[-1] == self.width:
+            return f"The rank is the width ({self.width}) {since}: no bottleneck."
         if not self.decided[-1]:
             return f"The rank is {self.rank[-1]} {since}, and undecided at the end."
         sure = self._since(self.decided & (self.rank == self.rank[-1]))

@@ -103,7 +103,7 @@ class Measures:
             "balance": rules.balance(self.relative_imbalance),
             "bottleneck": rules.bottleneck(counts, gaps, self.width, self.decided, (self.d_in, self.d_out)),
             "theorem": rules.theorem(self.lhs, self.rhs, self.depth, self.k, self.rank),
-            "kernel": rules.kernel(self.ntk_trace),
+            "kernel": rules.kernel(self.ntk_trace, min(self.inputs, CERTIFIED)),
             "features": rules.features(features, counts, self.inputs),
         }
 

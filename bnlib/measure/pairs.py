@@ -49,7 +49,7 @@ class Comparison:
         """Name of the network that is nearer to a bottleneck; None where neither is, or one has no middle.
 
         It is the one whose middle layers are nearer to partial isometries of one rank, which is below the width and at
-        most the dimensions of inputs and outputs: ``nearest_isometry`` has the formula.
+        most the dimensions of inputs and outputs: ``nearest_isometry`` has the formula. It may still be far from one.
         """
         found = [s.isometry for s in (self.a, self.b)]
         if found[0] is None or found[1] is None or found[0].distance == found[1].distance:
@@ -76,10 +76,14 @@ class Comparison:
             return "Nothing is said of a bottleneck: it needs a depth of 3 and a width of 2 or more."
         who = f"{self.nearer} is" if self.nearer else "Neither is"
         where = [f"{at.distance:.2g} from partial isometries of rank {at.rank}" for at in (left, right)]
-        decided = [f"{name} (rank {s.rank})" for name, s in zip(self.names, (self.a, self.b), strict=True) if s.decided]
+        decided = [
+            f"{name} (rank {s.rank})"
+            for name, s in zip(self.names, (self.a, self.b), strict=True)
+            if s.decided and s.rank in range(1, s.most + 1)
+        ]
         return (
             f"{who} nearer to a bottleneck: the middle weights of {self.names[0]} are {where[0]}, those of "
-            f"{self.names[1]} {where[1]}. The rank is decided for {' and '.join(decided) or 'none of them'}."
+            f"{self.names[1]} {where[1]}. A bottleneck is decided for {' and '.join(decided) or 'none of them'}."
         )
 
     def _function(self) -> str:

@@ -56,10 +56,14 @@ class Snapshot:
         return f"depth {self.depth}, width {self.width}, from {self.d_in} to {self.d_out} dimensions"
 
     @property
+    def most(self) -> int:
+        """Largest rank of a bottleneck: at most the dimensions of inputs and outputs, and below the width."""
+        return min(self.d_in, self.d_out, self.width - 1)
+
+    @property
     def isometry(self) -> Isometry | None:
         """Partial isometries that the middle layers are nearest to, by ``nearest_isometry``; None at depth 2."""
-        most = min(self.d_in, self.d_out, self.width - 1)
-        return nearest_isometry(self.weights, most) if self.depth > 2 and most > 0 else None
+        return nearest_isometry(self.weights, self.most) if self.depth > 2 and self.most > 0 else None
 
 
 def snapshot(net: Network, X: Any, *, bound: bool = True) -> Snapshot:

@@ -213,20 +213,25 @@ def theorem(lhs: float | None, rhs: float | None, depth: int, k: int, rank: int 
     return said + (f" It stands at k = {k}, the rank of a Jacobian." if k < rank else "")
 
 
-def kernel(trace: float) -> str:
+def kernel(trace: float, inputs: int) -> str:
     r"""Say how sharp the mean squared error can be where it vanishes, from the mean trace of the tangent kernel.
 
     The sharpness is the largest eigenvalue of :math:`\tfrac2N` times the tangent kernel of all N inputs, and the trace
     of that is twice the mean of :math:`\mathrm{Tr}\,\Theta(x,x)`. The bound is rounded up.
 
+    Args:
+        trace: its mean over the inputs.
+        inputs: their number N.
+
     Example:
-        >>> kernel(12.0)
-        'Sharpness of the squared loss at a perfect fit: at most 24.'
+        >>> kernel(12.0, 5)
+        'Sharpness of the squared loss at a perfect fit of 5 inputs: at most 24.'
 
     Source: J23; claim edge; chapter tangent_kernel.
     """
     bound = Context(prec=2, rounding=ROUND_CEILING).create_decimal_from_float(2 * trace)
-    return f"Sharpness of the squared loss at a perfect fit: at most {float(bound):.2g}."
+    fit = f"{inputs} input{'s' if inputs != 1 else ''}"
+    return f"Sharpness of the squared loss at a perfect fit of {fit}: at most {float(bound):.2g}."
 
 
 def features(ranks: Sequence[int], counts: Sequence[int], inputs: int) -> str:
@@ -253,7 +258,7 @@ def features(ranks: Sequence[int], counts: Sequence[int], inputs: int) -> str:
         return f"The middle features have as many dimensions as the weights keep ({_span(ranks)})."
     lie = f"The middle features lie near {_dimensions(ranks)}"
     if max(ranks) < min(counts):
-        return f"{lie}, fewer than the weights keep ({_span(counts)}): low rank on these inputs only."
+        return f"{lie}, fewer than the weights keep ({_span(counts)}): low rank on these inputs, not in the weights."
     return f"{lie}, the weights keep {_span(counts)}."
 
 

@@ -41,7 +41,9 @@ def test_the_figures_show_what_their_descriptions_say(measured):
     rank = dict(zip(curves.steps.tolist(), curves.rank.tolist(), strict=True))
     assert (rank[0], rank[1000], rank[3000], rank[3500]) == (20, 3, 3, 2)
     assert set(curves.rank[curves.steps >= 3500]) == {2}
-    assert np.all(curves.lower_bound <= curves.squared_norm)
+    share = curves.lower_bound / curves.squared_norm
+    assert np.all(share <= 1)
+    assert np.all(np.abs(share[curves.steps >= 1000] - 0.75) < 0.06)
     imbalance = dict(zip(curves.steps.tolist(), curves.relative_imbalance.tolist(), strict=True))
     assert imbalance[0] > 0.9
     assert imbalance[5000] < 0.015

@@ -58,6 +58,9 @@ def test_what_the_page_says_in_words(measured):
                 with_ridge, without = (any_architecture.spectrum(one, name) for one in (penalty, plain))
                 assert with_ridge.dimension < without.dimension + (example == "cnn")
             assert (right, still) == (1.0, 1.0) if example == "transformer" else abs(right - still) < 0.02
+    endings = stored.trainings(small_transformer.STORED)
+    shares = [t["gradient"] / t["gradient of the penalty"] for t in endings.values() if t["ridge"]]
+    assert 0.4 < min(shares) < max(shares) < 0.7
     for name in small_transformer.MLP[:4]:
         gaps = [any_architecture.spectrum(found[0], name).gap for found in measured["transformer"].values()]
         assert max(gaps) < words.GAP

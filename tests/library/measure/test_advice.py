@@ -26,7 +26,7 @@ def sentences(counts, gap, decided, lower, imbalance, sides, ranks):
         "balance": words.balance(imbalance),
         "bottleneck": words.bottleneck(counts, gaps, 5, decided, (3, 4)),
         "theorem": words.theorem(*sides, 8, 1, rank),
-        "kernel": words.kernel(1.0),
+        "kernel": words.kernel(1.0, 5),
         "features": words.features(ranks[: len(counts)], counts, 5),
     }
 

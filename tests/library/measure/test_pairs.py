@@ -99,6 +99,7 @@ def test_the_nearer_one_is_named_in_either_order(near, far):
     found = bn.compare(diagonal(*far), diagonal(*near), points, names=("far", "near"))
     assert found.nearer == "near"
     assert found.words["bottleneck"].startswith("near is nearer to a bottleneck")
+    assert f"far (rank {len(far)})" not in found.words["bottleneck"]  # though a full rank may be decided
 
 
 def test_networks_of_different_sizes():

@@ -423,6 +423,7 @@ def test_what_the_page_says_in_words(example):
     assert {rank.rank for rank in penalty.weight_ranks[1:-1]} == {penalty.rank}
     assert penalty.certified_gap < 0.2 * penalty.squared_norm < plain.certified_gap < plain.squared_norm
     assert {rank.rank for rank in penalty.representation_ranks[1:]} == {penalty.rank}
+    assert round(plain.squared_norm / penalty.squared_norm) == 9
 
 
 def test_the_stored_example_is_what_its_manifest_says():
