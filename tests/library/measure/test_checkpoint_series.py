@@ -210,7 +210,7 @@ def test_the_words_say_since_when():
     assert words["rank"].startswith("The rank is 1 from step 5 on")
     assert bn.trajectory([full, low], X).words["rank"] == "The rank is 1 from step 1 on, and decided."
     assert bn.trajectory([low, full, low], X).words["rank"] == "The rank is 1 from step 2 on, and decided."
-    assert bn.trajectory([full], X).words["rank"] == "The rank is 2 at every step, and decided."
+    assert bn.trajectory([full], X).words["rank"] == "The rank is the width (2) at every step: no bottleneck."
     half = bn.trajectory([full, at(0.8, 0.4)], X)
     assert half.words["rank"] == "The rank is 1 from step 1 on, and undecided at the end."
     assert "1?" in str(half)

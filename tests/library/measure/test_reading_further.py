@@ -85,7 +85,7 @@ def test_inputs_and_outputs_come_in_any_form(form):
             np.ones((8, 1, 3)),
             "outputs must have one row for each of the 8 inputs, but its shape is .8, 1, 3.",
         ),
-        (np.eye(8)[:, None], np.ones((8, 3)), "X must have shape .N, d_in., but its shape is .8, 1, 8."),
+        (np.eye(8)[:, None], np.ones((8, 3)), "X must have shape .N, d_in. with N >= 1, but its shape is .8, 1, 8."),
     ],
 )
 def test_points_that_are_none_are_refused_in_one_sentence(X, Y, sentence):
