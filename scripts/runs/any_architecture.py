@@ -13,11 +13,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import optax
 from jax import Array, lax
+from jax.flatten_util import ravel_pytree
 
 from bnlib import plotting
 from bnlib.measure.files import load_arrays
 from bnlib.measure.recorded import Spectra
 from bnlib.measure.spectrum import Spectrum
+from bnlib.training.lbfgs import minimize
 from scripts.atomic import write
 from scripts.runs import stored
 
@@ -39,10 +41,19 @@ def objective(forward: Forward, p: Parameters, ridge: Any, x: Any, y: Any) -> tu
     return loss + ridge * sum(jnp.sum(W**2) for W in p.values()), loss
 
 
-def by_adam(
-    forward: Forward, p: Parameters, ridge: Any, x: Any, y: Any, *, rate: float, steps: int, rows: Any = None
+def train_model(
+    forward: Forward,
+    p: Parameters,
+    ridge: Any,
+    x: Any,
+    y: Any,
+    *,
+    rate: float,
+    steps: int,
+    finish: int,
+    rows: Any = None,
 ) -> tuple[Parameters, dict[str, Array]]:
-    """Train by Adam with a rate that decays to zero; return the weights and what the training ended with.
+    """Train by Adam with a rate that decays to zero, then by L-BFGS; return the weights and what it ended with.
 
     Args:
         forward: outputs, and what is recorded, of parameters on inputs.
@@ -50,8 +61,9 @@ def by_adam(
         ridge: factor of the squared norm.
         x, y: inputs and classes.
         rate: of Adam, at the start.
-        steps: number of them.
-        rows: (steps, batch) of x and y for each step; None for all of them at once.
+        steps: number of steps of Adam.
+        finish: number of steps of L-BFGS, each on all inputs.
+        rows: (steps, batch) of x and y for each step of Adam; None for all of them at once.
     """
     optimiser = optax.adam(optax.cosine_decay_schedule(rate, steps))
     slope = jax.value_and_grad(partial(objective, forward), has_aux=True)
@@ -63,6 +75,8 @@ def by_adam(
         return (optax.apply_updates(p, change), state), value
 
     (p, _), values = lax.scan(step, (p, optimiser.init(p)), rows, length=steps)
+    flat, restore = ravel_pytree(p)
+    p = restore(minimize(lambda flat: objective(forward, restore(flat), ridge, x, y)[0], flat, finish).x)
     value, gradient = slope(p, ridge, x, y)
     return p, {
         "ridge": ridge,

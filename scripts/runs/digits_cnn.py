@@ -1,6 +1,6 @@
 """The second example of book/any_architecture.md: a convolutional network on the digits, without and with ridge.
 
-`train` makes the weights in results/digits-cnn, in two minutes; `page` writes what the page shows of them.
+`train` makes the weights in results/digits-cnn, in a few minutes; `page` writes what the page shows of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scripts.runs.digits_mlp import TRAINING, digits
 
 STORED = any_architecture.ROOT / "results" / "digits-cnn"
 CHANNELS, STRIDES, SIDE, BATCH = (1, 8, 12, 12), (1, 2, 2), 8, 128
-SEEDS, STEPS, RATE = (0, 1, 2), 800, 1e-2
+SEEDS, STEPS, RATE, FINISH = (0, 1, 2), 800, 1e-2, 200
 RIDGE = {"plain": 0.0, "penalty": 2e-3}
 KERNELS = [f"conv{i}" for i in range(1, len(CHANNELS))]
 
@@ -58,14 +58,15 @@ def images(X: np.ndarray) -> np.ndarray:
     return X.reshape(-1, SIDE, SIDE, 1)
 
 
-def train(seed: Any, ridge: Any, *, steps: int = STEPS) -> tuple[Parameters, dict[str, Array]]:
-    """Train by Adam on random batches; return the weights and what the training ended with."""
+def train(seed: Any, ridge: Any, *, steps: int = STEPS, finish: int = FINISH) -> tuple[Parameters, dict[str, Array]]:
+    """Train on random batches, at last on all digits; return the weights and what the training ended with."""
     X, classes = digits()
     x, y = jnp.asarray(images(X[:TRAINING])), jnp.asarray(classes[:TRAINING])
     start, order = jax.random.split(jax.random.key(seed))
     draw = jax.vmap(lambda key: jax.random.randint(key, (BATCH,), 0, TRAINING))
     rows = draw(jax.random.split(order, steps))
-    return any_architecture.by_adam(forward, init(start), ridge, x, y, rate=RATE, steps=steps, rows=rows)
+    settings: dict[str, Any] = {"rate": RATE, "steps": steps, "finish": finish, "rows": rows}
+    return any_architecture.train_model(forward, init(start), ridge, x, y, **settings)
 
 
 def train_all() -> None:
@@ -73,7 +74,7 @@ def train_all() -> None:
     runs = any_architecture.train_each(train, SEEDS, RIDGE)
     X, y = digits()
     settings: dict[str, Any] = {"channels": CHANNELS, "strides": STRIDES, "digits": TRAINING, "batch": BATCH}
-    settings |= {"seeds": SEEDS, "steps": STEPS, "rate": RATE}
+    settings |= {"seeds": SEEDS, "steps": STEPS, "rate": RATE, "finish": FINISH}
     data = {"X": X[TRAINING:], "classes": y[TRAINING:]}
     any_architecture.store(STORED, "digits_cnn", runs, data, settings)
 

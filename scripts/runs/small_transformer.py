@@ -1,6 +1,6 @@
 """The first example of book/any_architecture.md: a transformer that adds modulo 7, without and with ridge.
 
-`train` makes the weights in results/small-transformer, in two minutes; `page` writes what the page shows of them.
+`train` makes the weights in results/small-transformer, in a few minutes; `page` writes what the page shows of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scripts.runs import any_architecture, stored
 
 STORED = any_architecture.ROOT / "results" / "small-transformer"
 MODULUS, WIDTH, HIDDEN, HEADS, BLOCKS = 7, 24, 48, 2, 2
-SEEDS, STEPS, RATE = (0, 1, 2), 3000, 1e-2
+SEEDS, STEPS, RATE, FINISH = (0, 1, 2), 3000, 3e-3, 1000
 RIDGE = {"plain": 0.0, "penalty": 2e-3}
 # The outputs depend on the product of query and key alone.
 SCALE_FREE = tuple(f"block{b}.{factor}" for b in range(1, BLOCKS + 1) for factor in ("query", "key"))
@@ -51,7 +51,7 @@ def forward(p: Parameters, tokens: Any) -> tuple[Array, dict[str, Array]]:
     recorded: dict[str, Array] = {}
     for b in range(1, BLOCKS + 1):
         x = x + _attention({n: p[f"block{b}.{n}"] for n in ("query", "key", "value", "output")}, x)
-        hidden = jax.nn.relu(x @ p[f"block{b}.up"].T + p[f"block{b}.bias"][None, None])
+        hidden = jax.nn.gelu(x @ p[f"block{b}.up"].T + p[f"block{b}.bias"][None, None])
         recorded |= {f"block{b}.before": x, f"block{b}.hidden": hidden}
         x = x + hidden @ p[f"block{b}.down"].T
         recorded[f"block{b}.after"] = x
@@ -67,10 +67,11 @@ def _attention(p: Parameters, x: Array) -> Array:
     return mixed.reshape(x.shape) @ p["output"].T
 
 
-def train(seed: Any, ridge: Any, *, steps: int = STEPS) -> tuple[Parameters, dict[str, Array]]:
-    """Train by Adam on all sums at once; return the weights and what the training ended with."""
+def train(seed: Any, ridge: Any, *, steps: int = STEPS, finish: int = FINISH) -> tuple[Parameters, dict[str, Array]]:
+    """Train on all sums at once; return the weights and what the training ended with."""
     tokens, sums = map(jnp.asarray, task())
-    return any_architecture.by_adam(forward, init(jax.random.key(seed)), ridge, tokens, sums, rate=RATE, steps=steps)
+    p = init(jax.random.key(seed))
+    return any_architecture.train_model(forward, p, ridge, tokens, sums, rate=RATE, steps=steps, finish=finish)
 
 
 def train_all() -> None:
@@ -78,7 +79,7 @@ def train_all() -> None:
     runs = any_architecture.train_each(train, SEEDS, RIDGE)
     tokens, sums = task()
     settings: dict[str, Any] = {"modulus": MODULUS, "width": WIDTH, "hidden": HIDDEN, "heads": HEADS, "blocks": BLOCKS}
-    settings |= {"seeds": SEEDS, "steps": STEPS, "rate": RATE}
+    settings |= {"seeds": SEEDS, "steps": STEPS, "rate": RATE, "finish": FINISH}
     any_architecture.store(STORED, "small_transformer", runs, {"tokens": tokens, "sums": sums}, settings)
 
 

@@ -56,14 +56,38 @@ def test_what_the_page_says_in_words(measured):
             (plain, right), (penalty, still) = found[f"plain-{seed}"], found[f"penalty-{seed}"]
             for name in SHOWN[example]:
                 with_ridge, without = (any_architecture.spectrum(one, name) for one in (penalty, plain))
-                assert with_ridge.dimension < without.dimension + (example == "cnn")
-            assert (right, still) == (1.0, 1.0) if example == "transformer" else abs(right - still) < 0.02
-    endings = stored.trainings(small_transformer.STORED)
+                assert with_ridge.dimension < without.dimension + (name in ("conv3", "after conv3"))
+            assert still == 1.0 if example == "transformer" else abs(right - still) < 0.02
+
+
+def test_what_the_page_says_of_the_convolutional_network(measured):
+    endings = stored.trainings(digits_cnn.STORED)
     shares = [t["gradient"] / t["gradient of the penalty"] for t in endings.values() if t["ridge"]]
-    assert 0.4 < min(shares) < max(shares) < 0.7
-    for name in small_transformer.MLP[:4]:
-        gaps = [any_architecture.spectrum(found[0], name).gap for found in measured["transformer"].values()]
-        assert max(gaps) < words.GAP
+    assert 0.4 < min(shares) < max(shares) < 1.1
+    for seed in digits_cnn.SEEDS:
+        plain, penalty = (measured["cnn"][f"{name}-{seed}"][0] for name in digits_cnn.RIDGE)
+        share = {
+            name: any_architecture.spectrum(penalty, name).dimension / any_architecture.spectrum(plain, name).dimension
+            for name in digits_cnn.DRAWN
+        }
+        assert all(0.3 < share[name] < 0.6 for name in ("conv1", "conv2", "after conv1", "after conv2"))
+        assert min(share["conv3"], share["after conv3"]) > 0.8
+
+
+def test_what_the_page_says_of_the_transformer(measured):
+    found, endings = measured["transformer"], stored.trainings(small_transformer.STORED)
+    wrong = [round(49 * (1 - found[f"plain-{seed}"][1])) for seed in small_transformer.SEEDS]
+    assert sorted(wrong) == [0, 0, 2]
+    shares = sorted(t["gradient"] / t["gradient of the penalty"] for t in endings.values() if t["ridge"])
+    assert shares == pytest.approx([1 / 50, 1 / 2, 3 / 2], rel=0.2)
+    gaps: dict[str, list[float]] = {"plain": [], "penalty": []}
+    for name, (one, _) in found.items():
+        matrices = [any_architecture.spectrum(one, matrix) for matrix in small_transformer.MLP[:4]]
+        gaps[name.partition("-")[0]] += [matrix.gap for matrix in matrices]
+        dimensions = {matrix.dimension for matrix in matrices}
+        assert dimensions <= ({22, 23} if name.startswith("plain") else {2, 3, 4, 5})
+    assert max(gaps["plain"]) < words.GAP
+    assert min(gaps["penalty"]) < words.GAP < max(gaps["penalty"])
 
 
 def test_the_snippet_measures_what_was_recorded(tmp_path, monkeypatch, capsys):
