@@ -1,6 +1,6 @@
 """Bottleneck structure in deep networks: costs, certificates and training, for the bottleneck book."""
 
-from . import tasks
+from . import leaky, tasks
 from .book import check, claims, parameters, scale, stream
 from .build import add, balance, balance_residual, compose, deepen, linear_network, padded, rank_one_interpolant
 from .build.random_networks import random_ensemble, random_like, random_matrix, random_network

@@ -13,7 +13,7 @@ from small_book import add
 
 # What stands on each floor of the library: imports run downwards only.
 FLOORS = (
-    ("_checks", "_rounding", "_svd", "_writing", "networks", "rings", "tasks"),
+    ("_checks", "_rounding", "_svd", "_writing", "leaky", "networks", "rings", "tasks"),
     ("theory",),
     ("build",),
     ("training",),
