@@ -6,7 +6,7 @@ sum of the leaks plays the part of the depth. At leak 1 in all layers these are 
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -185,6 +185,50 @@ def to_network(net: LeakyNetwork) -> Network:
     if not np.all(np.asarray(net.leak) == 1):
         raise ValueError("A network with a leak below 1 keeps part of its state, which a plain network cannot.")
     return Network(net.first, net.hidden, net.last)
+
+
+class ResidualForm(NamedTuple):
+    """Hold what ``residual_form`` returns: pairs of weights and biases, and the scale of the outputs."""
+
+    first: Layer
+    blocks: Layer
+    last: Layer
+    scale: jax.Array
+
+
+def residual_form(net: LeakyNetwork) -> ResidualForm:
+    r"""Return the plain residual network that is the same function, up to the scale of its outputs.
+
+    .. math:: h'_l=h'_{l-1}+M_l\,\sigma(h'_{l-1})+c_l,\quad h'_l=\frac{h_l}{P_l},\quad
+              M_l=\frac{\kappa_lW_l}{1-\kappa_l},\quad c_l=\frac{\kappa_lb_l}{P_l},\quad
+              P_l=\prod_{j\le l}(1-\kappa_j)
+
+    Its outputs are those of the leaky network divided by :math:`P_N\approx e^{-\tilde L}`: the larger the outputs of a
+    plain residual network, the larger the effective depth that it has.
+
+    Args:
+        net: the network, every leak below 1.
+
+    Returns:
+        ``first``, ``blocks`` (M (N, w, w), c (N, w)), ``last``, and ``scale`` :math:`P_N`.
+
+    Raises:
+        ValueError: a leak of 1, which forgets its state.
+
+    Example:
+        >>> net = leaky_network(([[1.0]], None), ([[[3.0]]], None), ([[1.0]], None), 0.5)
+        >>> form = residual_form(net)
+        >>> form.blocks[0].item(), form.scale.item()  # 1 + 3 = 4, and twice f(1) = 2
+        (3.0, 0.5)
+
+    Source: JK24.
+    """
+    if not np.all(np.asarray(net.leak) < 1):
+        raise ValueError("A layer of leak 1 forgets its state: no plain residual network does that.")
+    (W, b), (V, c) = net.hidden, net.last
+    P = jnp.cumprod(1 - net.leak)
+    M = (net.leak / (1 - net.leak))[:, None, None] * W
+    return ResidualForm(net.first, (M, (net.leak / P)[:, None] * b), (V, c / P[-1]), P[-1])
 
 
 def rectify(z: Any, smoothing: Any = 0.0) -> jax.Array:

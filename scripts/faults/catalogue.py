@@ -10,6 +10,7 @@ from scripts.faults.library.book import BOOK_FAULTS
 from scripts.faults.library.build import BUILD_FAULTS
 from scripts.faults.library.experiments import EXPERIMENTS_FAULTS
 from scripts.faults.library.foundations import FOUNDATIONS_FAULTS
+from scripts.faults.library.leaky import LEAKY_FAULTS
 from scripts.faults.library.measure import MEASURE_FAULTS
 from scripts.faults.library.theory import THEORY_FAULTS
 from scripts.faults.library.training import TRAINING_FAULTS
@@ -20,6 +21,7 @@ from scripts.faults.pairs import PAIRS
 LIBRARY: list[Row] = [
     *FOUNDATIONS_FAULTS,
     *THEORY_FAULTS,
+    *LEAKY_FAULTS,
     *BUILD_FAULTS,
     *TRAINING_FAULTS,
     *WIDE_FAULTS,
