@@ -11,18 +11,7 @@ from jax import Array, lax
 from .. import _checks
 from ..leaky import LeakyNetwork, apply, rectify, states
 from ..networks import Layer, affine
-from .potential import frame, potential, potential_bound, regularised_energy
-
-__all__ = [
-    "Hamiltonian",
-    "hamiltonian",
-    "linear_law",
-    "mean_loss",
-    "neuron_law",
-    "potential",
-    "potential_bound",
-    "spacing_law",
-]
+from .potential import frame, regularised_energy
 
 
 class Hamiltonian(NamedTuple):
