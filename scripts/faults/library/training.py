@@ -7,6 +7,7 @@ from scripts.faults.checks import (
     DESCENT,
     INDEPENDENT,
     LBFGS,
+    LEAKY_TRAINING,
     OUTCOME,
     SHARED,
     STARTS,
@@ -19,6 +20,21 @@ from scripts.faults.checks import (
 )
 
 TRAINING_FAULTS: list[Row] = [
+    (
+        "leaky-start-of-layer", "training/leaky", "new layers take the weights at the end of their share",
+        "middles = (np.cumsum(leak) - leak / 2)", "middles = (np.cumsum(leak) - leak * 0)",
+        LEAKY_TRAINING, "repeat_their_weights or finer_layers",
+    ),
+    (
+        "leaky-shift-held", "training/leaky", "trained leaks whose sum is kept in value alone",
+        "- (values.sum() - total) / slope)", ")",
+        LEAKY_TRAINING, "to_first_order",
+    ),
+    (
+        "leaky-never-forgets", "training/leaky", "a plain residual network that forgets",
+        "(1 - leak if forget else 1.0) * h", "(1 - leak) * h",
+        LEAKY_TRAINING, "forgets_nothing",
+    ),
     (
         "ridge-natural-scale", "training/objective", "ridge divided by the number of data",
         "+ lam * squared_norm(net)", "+ lam * squared_norm(net) / len(X)",
