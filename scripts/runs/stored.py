@@ -11,9 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import jax
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from bnlib.experiments.records import checksum
 from scripts.atomic import write
 
 MANIFEST = "manifest.json"
@@ -37,6 +39,20 @@ def write_manifest(
         "sha256": checksums(folder),
     }
     write(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+
+
+def write_records(path: Path, module: str, settings: dict[str, Any], records: list[dict[str, Any]]) -> None:
+    """Write records with the manifest that ``python -m scripts.runs.<module>`` has made them with, one a line."""
+    manifest = {
+        "command": f"python -m scripts.runs.{module}",
+        "settings": settings,
+        "device": f"{jax.default_backend()}, {platform.system()} {platform.machine()}",
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("jax", "jaxlib", "numpy")},
+        "sha256": checksum(records),
+    }
+    lines = ",\n".join(json.dumps(found) for found in records)
+    write(path, f'{{"manifest": {json.dumps(manifest, indent=1)},\n"records": [\n{lines}\n]}}\n')
 
 
 def trainings(folder: Path) -> dict[str, dict[str, float]]:
