@@ -54,8 +54,8 @@ The two are independent: a theorem is checked like anything else, and an experim
 
 """
 TAIL = """
-{doc}`running` says how a verdict comes about. The sources are the papers {cite:p}`J23`, {cite:p}`J22` and
-{cite:p}`L21`, known here through their abstracts and main results; *book* marks what this book adds.
+{doc}`running` says how a verdict comes about. The sources are the papers {cite:p}`J23`, {cite:p}`J22`,
+{cite:p}`L21` and {cite:p}`JK24`, known here through their abstracts and main results; *book* marks what this book adds.
 """
 
 

@@ -30,7 +30,7 @@ HEAD = """\
 
 # Concordance with the papers
 
-What the three papers state, where it stands in this book, and how the two compare. Statements are given by content, in
+What the four papers state, where it stands in this book, and how the two compare. Statements are given by content, in
 our words: we know the papers through their abstracts and main statements, and cite neither their numbers nor their
 sentences. So *same*, *sharper* and *weaker* compare with the statement as it is written here.
 

@@ -19,7 +19,7 @@ from bnlib.book.claims import Claim, load
 from scripts.pages.claims_page import STANDING, STATUS, badge
 from scripts.pages.statements import Chapter, Statement, chapters
 
-PAPERS = ("J22", "J23", "L21")
+PAPERS = ("J22", "J23", "L21", "JK24")
 
 
 class ResearchError(RuntimeError):

@@ -36,7 +36,7 @@ There are two alphabetical lists: {ref}`definitions and theorems <prf-prf>`, and
 NEW = """
 ## New here
 
-What goes beyond the three papers, as far as we know them: their abstracts and main statements.
+What goes beyond the four papers, as far as we know them: their abstracts and main statements.
 
 """
 

@@ -9,7 +9,7 @@ from scripts.chapters.book import ROOT, Book
 from scripts.chapters.source import BOX, Chapter, home, homes
 
 BULLETS = re.compile(r"Claims?,Needs,Sources,(Stored runs,)?Run it yourself")
-STANDING = re.compile(r"\*(Proved here|Taken from (J22|J23|L21)|Observed on [^*]+|Open)\b[^*]*\.\*$")
+STANDING = re.compile(r"\*(Proved here|Taken from (J22|J23|L21|JK24)|Observed on [^*]+|Open)\b[^*]*\.\*$")
 REMEMBER, LIMITS = "To remember", "What is not shown"
 # What may look ahead: what stands behind the argument.
 BEHIND = {LIMITS, "Further reading", "Exercises"}

@@ -1,4 +1,4 @@
-"""The three papers of the book are cited as J22, J23 and L21, every other work by author and year."""
+"""The four papers of the book are cited as J22, J23, L21 and JK24, every other work by author and year."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-PAPERS = {"J22", "J23", "L21"}
+PAPERS = {"J22", "J23", "L21", "JK24"}
 WORKS = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
 PAGE = """\
 # A page
@@ -64,4 +64,4 @@ BROKEN = {
 def test_otherwise_two_papers_look_alike(tmp_path, fault):
     text, labels = built(tmp_path / "site", **BROKEN[fault])
     assert "A [Jacot, 2023]. B Jacot [2023]. C Littwin et al. [2021]." in text
-    assert not PAPERS & set(labels)
+    assert not (PAPERS - {"JK24"}) & set(labels)  # which the usual style finds by itself

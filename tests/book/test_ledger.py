@@ -81,6 +81,17 @@ EXPECTED = [
     "iw-alignment",
     "iw-digits",
     "iw-kernel-limit",
+    "leaky-scale",
+    "leaky-schatten",
+    "residual-bound",
+    "leaky-weights",
+    "leaky-linear",
+    "leaky-bottleneck",
+    "leaky-laws",
+    "leaky-potential",
+    "leaky-energy",
+    "leaky-rank",
+    "leaky-spacing",
 ]
 
 

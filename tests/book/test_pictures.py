@@ -10,9 +10,21 @@ import pytest
 
 import bnlib as bn
 from bnlib import plotting
+from bnlib.theory.leaky_bounds import leaky_schatten
 from scripts.chapters.book import ROOT, Book
 from scripts.chapters.source import BOX
-from scripts.pages.pictures import canvas, depth_costs, learned, opening, ranks, right_rank, training, weights, wide
+from scripts.pages.pictures import (
+    canvas,
+    depth_costs,
+    learned,
+    neighbours,
+    opening,
+    ranks,
+    right_rank,
+    training,
+    weights,
+    wide,
+)
 from scripts.pages.pictures.__main__ import FOLDER, main
 from scripts.pages.pictures.catalogue import PICTURES
 
@@ -318,6 +330,14 @@ def test_autoencoder_shows_the_nearest_points():
 def test_acceleration_shows_no_speed_up_and_a_large_one():
     assert wide.speed_up(1e-3) < 1.01
     assert wide.speed_up(1e3) > 10
+
+
+def test_leaky_shows_what_is_left_of_a_state_and_what_holding_it_costs():
+    layers = 10**5
+    assert neighbours.kept(1, neighbours.DEPTH) == pytest.approx((1 - neighbours.DEPTH / layers) ** layers, rel=1e-3)
+    cost = float(leaky_schatten([1.0], neighbours.DEPTH / layers, layers))
+    assert neighbours.held(neighbours.DEPTH) == pytest.approx(cost, rel=1e-3)
+    assert {"a dimension costs 0", f"a dimension costs {neighbours.DEPTH:g}"} <= set(labels("leaky"))
 
 
 def test_infinite_features_shows_growth_that_fades_with_the_dimension():

@@ -78,6 +78,7 @@ def pieces():
         {"key": "J22", "statements": [dict(seen, claims=["law"])]},
         {"key": "J23", "statements": [dict(same, claims=["balance"]), OPEN]},
         {"key": "L21", "statements": [dict(seen)]},
+        {"key": "JK24", "statements": [dict(seen)]},
     ]
     for paper in papers:
         paper |= {"known": "is known through its abstract.", "parts": [{"title": "All of it"}]}
@@ -153,7 +154,7 @@ def test_every_statement_stands_once_among_the_results():
 
 def test_every_claim_of_a_paper_stands_under_it():
     text = (ROOT / "book" / "concordance.md").read_text(encoding="utf-8")
-    parts = dict(zip(PAPERS, re.split(r"^## [JL]\d\d$", text, flags=re.M)[1:], strict=True))
+    parts = dict(zip(PAPERS, re.split(r"^## [JKL]+\d\d$", text, flags=re.M)[1:], strict=True))
     for claim in Sources(ROOT).ledger.values():
         for paper in set(claim.source) & set(PAPERS):
             assert f"<claim-page-{claim.id}>" in parts[paper]
@@ -216,7 +217,7 @@ FAULTS = [
     (("claims", "claims", 0, "status"), "partly", "the claim balance is 'partly'"),
     (("claims", "claims", 0, "source"), "L21", "the claim balance has the source L21"),
     (("claims", "claims", 0, "id"), "balanced", "'balance' is no claim"),
-    (("concordance", "papers", 2, "key"), "J22", "the papers must be J22, J23, L21"),
+    (("concordance", "papers", 2, "key"), "J22", "the papers must be J22, J23, L21, JK24"),
     ((*RESULT, "calls"), ["bn.missing"], "The library has no bn.missing"),
     ((*RESULT, "calls"), ["bn._checks"], "'bn._checks' is no public name"),
     (

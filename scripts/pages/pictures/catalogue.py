@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scripts.pages.pictures import depth_costs, learned, opening, ranks, right_rank, training, weights, wide
+from scripts.pages.pictures import depth_costs, learned, neighbours, opening, ranks, right_rank, training, weights, wide
 from scripts.pages.pictures.canvas import Picture
 
 DRAWN: tuple[Callable[[], Picture], ...] = (
@@ -28,5 +28,6 @@ DRAWN: tuple[Callable[[], Picture], ...] = (
     wide.moving_points,
     wide.acceleration,
     wide.infinite_features,
+    neighbours.leaky,
 )
 PICTURES = {draw.__name__: draw for draw in DRAWN}  # by the chapter's file name
