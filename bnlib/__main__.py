@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_argument("--layers", metavar="NAME,NAME", help="names of the layers in their order")
     command.add_argument("--layout", choices=["out_in", "in_out"], help="how the weights are stored")
     command.add_argument("--slope", type=float, metavar="S", help="slope of the activation on negative numbers")
+    command.add_argument("--skip", type=float, metavar="S", help="share of its state that a square hidden layer keeps")
     command.add_argument("--numerical", action="store_true", help="show the numerical ranks of all layers as well")
     command.add_argument("--json", metavar="FILE", help="store the report as JSON as well")
     command.add_argument("--html", metavar="FILE", help="store the report as a page with its figure as well")
@@ -52,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
             layers=options.layers.split(",") if options.layers else None,
             layout=options.layout,
             negative_slope=options.slope,
+            skip=options.skip,
         )
         print(measured.text(numerical=options.numerical))
         if options.json:

@@ -2,6 +2,7 @@
 
 from .checkpoint_series import trajectory
 from .curves import TrainingCurves
+from .leaky_report import LeakyReport
 from .pairs import Comparison, compare
 from .readers import from_arrays, load_network
 from .recorded import Spectra, spectra

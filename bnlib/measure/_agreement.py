@@ -19,6 +19,11 @@ In layers of low rank these ways can be of one sign, and the second sum n times 
 an :math:`h_j` of its own. All M outputs that are compared are within :math:`\sqrt{2\ln(2M/\delta)}` deviations with a
 probability of at least :math:`1-\delta`.
 
+A layer may keep a share of its last z, which its new z then begins with. The kept part is a product of two stored
+numbers, and the rest may have been scaled before it is added, as by a leak; so :math:`s_i^2` has one product more among
+its sums, and :math:`q^2` times twice the square of the kept part and that of the rest as well. The kept share is one
+more way to the output: J of a layer is then that of the next times its W and its slopes, and its share.
+
 So the bound grows with the widths and the depth as far as the layers at hand let errors grow. For layers of size n that
 keep lengths it is about :math:`u\sqrt{nL}` of the length of an input for float32. A fixed number would be too large for
 a small network, where another slope would pass, and too small for a deep one.
@@ -30,6 +35,7 @@ from typing import NamedTuple
 import numpy as np
 
 Layers = Sequence[tuple[np.ndarray, np.ndarray | None]]
+Skip = float | Sequence[float]  # share of its state that every square hidden layer keeps, or that of each layer
 
 U = 2.0**-24  # unit roundoff of the sums
 MOST = 0.05  # of the spread of outputs: a larger difference is none of rounding that leaves anything to compare
@@ -67,7 +73,15 @@ def formats(kind: str) -> tuple[Format, ...]:
     return (SINGLE, TF32) if "float32" in kind else (SINGLE,)
 
 
-def rounding(layers: Layers, slope: float, X: np.ndarray, form: Format, count: int) -> np.ndarray:
+def kept(layers: Layers, skip: Skip) -> list[float]:
+    """Return the share of its state, the values before the last activation, that each of the layers keeps."""
+    if not isinstance(skip, float):
+        return list(skip)
+    hidden = [0 < i < len(layers) - 1 for i in range(len(layers))]
+    return [skip if inner and len(W) == len(W.T) else 0.0 for inner, (W, _) in zip(hidden, layers, strict=True)]
+
+
+def rounding(layers: Layers, slope: float, X: np.ndarray, form: Format, count: int, skip: Skip = 0.0) -> np.ndarray:
     """Return bounds (N, d_out) on the errors of the outputs before a last function, to first order.
 
     Args:
@@ -76,34 +90,40 @@ def rounding(layers: Layers, slope: float, X: np.ndarray, form: Format, count: i
         X: inputs (N, d_in).
         form: what the model computes with.
         count: number of outputs that are compared, which are all to be within the bounds.
+        skip: what layers keep of their state.
     """
     size = layers[-1][0].shape[0] * max(W.shape[1] for W, _ in layers)
     rows = max(1, MOST_NUMBERS // size)
-    return np.concatenate([_rounding(layers, slope, X[i : i + rows], form, count) for i in range(0, len(X), rows)])
+    return np.concatenate(
+        [_rounding(layers, slope, X[i : i + rows], form, count, skip) for i in range(0, len(X), rows)]
+    )
 
 
-def _rounding(layers: Layers, slope: float, X: np.ndarray, form: Format, count: int) -> np.ndarray:
+def _rounding(layers: Layers, slope: float, X: np.ndarray, form: Format, count: int, skip: Skip) -> np.ndarray:
     deviations = np.sqrt(2 * np.log(2 * count / FAILURE))
-    t = form.least**2
+    t, shares = form.least**2, kept(layers, skip)
     own, shared, slopes, met = [], [], [], np.zeros(X.shape)
-    h = X
-    for W, b in layers:
+    h, z, past = X, X, met
+    for (W, b), share in zip(layers, shares, strict=True):
         b = np.zeros(len(W)) if b is None else b
-        z, a = h @ W.T + b, np.abs(h) @ np.abs(W).T + np.abs(b)
-        s = h**2 @ (form.factors**2 * W**2 + t).T + (len(W.T) + 1) * U**2 * a**2
+        last, z, a = share * z if share else 0.0, h @ W.T + b, np.abs(h) @ np.abs(W).T + np.abs(b)
+        s = h**2 @ (form.factors**2 * W**2 + t).T + form.stored**2 * bool(share) * (2 * last**2 + z**2)
+        z = z + last
+        s = s + (len(W.T) + bool(share) + 1) * U**2 * (a + np.abs(last)) ** 2
         own.append((s + form.stored**2 * (z**2 + b**2) + 2 * t) / 3)
         shared.append((form.factors**2 * h**2 + t) / 3)
         met = own[-1] + (shared[-1] + met) @ (W**2).T  # as if independent: only to find what may cross the kink
+        met = past = met + share**2 * past if share else met
         slopes.append(np.where((z > 0) | (z**2 < deviations**2 * met), 1.0, slope))
         met = met * slopes[-1] ** 2
         h = np.where(z > 0, z, slope * z)
     total = np.zeros(own[-1].shape)
     J = np.broadcast_to(np.eye(total.shape[1]), (*total.shape, total.shape[1]))
     for i in range(len(layers) - 1, -1, -1):
-        J = J if i == len(layers) - 1 else J * slopes[i][:, None, :]
         total = total + np.einsum("nki,ni->nk", J**2, own[i])
-        J = J @ layers[i][0]
-        total += np.einsum("nkj,nj->nk", J**2, shared[i])
+        back = J @ layers[i][0]
+        total += np.einsum("nkj,nj->nk", back**2, shared[i])
+        J = back * slopes[i - 1][:, None, :] + (shares[i] * J if shares[i] else 0.0) if i else back
     return deviations * np.sqrt(total)
 
 

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from ._measured import Measured
 from .layer_ranks import LayerRank
 from .measures import CERTIFIED, Measures
 
@@ -95,7 +96,7 @@ def _inputs(m: Measures) -> str:
     return "1 input" if m.inputs == 1 else f"{min(m.inputs, CERTIFIED)} inputs"
 
 
-def layers(m: Measures, numerical: bool) -> list[tuple[int, list[str], list[str]]]:
+def layers(m: Measured, numerical: bool) -> list[tuple[int, list[str], list[str]]]:
     """Return a line for each layer: its number, its ranks of the weights, and those of the features behind it."""
     features = [*(_ranks(rank, numerical) for rank in m.representation_ranks), []]  # the output is no hidden layer
     lines = zip(m.weight_ranks, features, strict=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._agreement import MOST, Format, Layers, behind, formats, rounding, written
+from ._agreement import MOST, Format, Layers, Skip, behind, formats, kept, rounding, written
 from ._chains import Bounds
 
 NEAR = 1e-3  # relative difference from which on a refusal names another activation
@@ -15,6 +15,13 @@ CHANCE = 1e-3  # largest number of wrong readings that may be expected to agree 
 ROWS = 32  # inputs of the search; the reading that is found is compared on all
 SLOPES = (0.0, 0.01, 0.1, 0.2, 0.3, 0.05, 0.25, 0.02, 0.5, 1.0)  # on negative numbers, the usual ones first
 MOST_TRIALS, MOST_WORK = 20_000, 1e11  # networks of a search, and multiplications
+
+# What a report says of a residual network without a leak.
+PLAIN_RESIDUAL = (
+    "without a leak no term of its norm counts dimensions, and a number of singular values above 1/2 is no rank: what "
+    "remains valid is the lower bound residual_bound of bnlib.theory.leaky_bounds, for blocks of one matrix or of two, "
+    "and the spectra of bn.spectra"
+)
 
 FINALS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "": lambda z: z,
@@ -55,6 +62,7 @@ class Trial:
     what: Any = None
     tried: int = 1
     rival: "Trial | None" = None
+    skip: Skip = 0.0
 
 
 @dataclass(frozen=True)
@@ -118,12 +126,26 @@ def truth(X: np.ndarray, outputs: np.ndarray, kind: str | None = None) -> Truth:
 
 
 def values_of(
-    layers: Layers, slope: float, X: np.ndarray, *, activation: Callable | None = None, skips: bool = False
+    layers: Layers,
+    slope: float,
+    X: np.ndarray,
+    *,
+    skip: Skip = 0.0,
+    activation: Callable | None = None,
+    skips: bool = False,
 ) -> np.ndarray:
-    """Return the outputs of layers (W, b), (out, in), with a leaky ReLU or another activation between them."""
-    h = X
-    for i, (W, b) in enumerate(layers):
+    """Return the outputs of layers (W, b), (out, in), with a leaky ReLU or another activation between them.
+
+    Args:
+        layers, slope, X: as they are read.
+        skip: what layers keep of their state, the values before the activation.
+        activation: in place of the leaky ReLU.
+        skips: add to the values behind the activation those before the layer.
+    """
+    h = state = X
+    for i, ((W, b), share) in enumerate(zip(layers, kept(layers, skip), strict=True)):
         z = h @ W.T if b is None else h @ W.T + b
+        state = z = z + share * state if share else z
         if i + 1 < len(layers):
             a = np.where(z > 0, z, slope * z) if activation is None else activation(z)
             z = h + a if skips and a.shape == h.shape else a
@@ -141,7 +163,11 @@ def difference(values: np.ndarray, Y: np.ndarray, spread: float) -> float:
 
 
 def nearest(
-    candidates: Iterable[tuple[Layers, Any]], slopes: Sequence[float], given: Truth, bounds: Bounds
+    candidates: Iterable[tuple[Layers, Any]],
+    slopes: Sequence[float],
+    given: Truth,
+    bounds: Bounds,
+    skip: Skip = 0.0,
 ) -> Trial | None:
     """Return the reading whose values are nearest to the outputs, on a few inputs; None where there is no candidate.
 
@@ -161,12 +187,12 @@ def nearest(
         wide = [(W.astype(np.float64), None if b is None else b.astype(np.float64)) for W, b in layers]
         for slope in slopes if len(layers) > 1 else slopes[:1]:
             with np.errstate(all="ignore"):
-                values = values_of(wide, slope, X)
+                values = values_of(wide, slope, X, skip=skip)
                 for final, function in FINALS.items():
                     off = difference(function(values), Y, given.spread)
                     if rival is not None and off >= rival.difference:
                         continue
-                    found = Trial(layers, slope, final, off, what, (trials + 1) * len(FINALS))
+                    found = Trial(layers, slope, final, off, what, (trials + 1) * len(FINALS), skip=skip)
                     if best is None or off < best.difference:
                         best, rival = found, best
                     elif off > best.difference * (1 + 1e-6) + 1e-12:  # with other values
@@ -196,9 +222,9 @@ def agreement(trial: Trial, given: Truth, row: int | None = None) -> Format | No
     X, Y = given.X[rows], given.Y[rows]
     wide = [(W.astype(np.float64), None if b is None else b.astype(np.float64)) for W, b in trial.layers]
     with np.errstate(all="ignore"):
-        off = np.abs(FINALS[trial.final](values_of(wide, trial.slope, X)) - Y)
+        off = np.abs(FINALS[trial.final](values_of(wide, trial.slope, X, skip=trial.skip)) - Y)
         for form in given.formats:
-            bound = behind(rounding(wide, trial.slope, X, form, given.Y.size), trial.final, Y, form)
+            bound = behind(rounding(wide, trial.slope, X, form, given.Y.size, trial.skip), trial.final, Y, form)
             if off.shape == bound.shape and np.all(off <= np.minimum(bound, MOST * given.spread) + given.unit):
                 return form
     return None
@@ -210,7 +236,7 @@ def confirmed(trial: Trial, given: Truth, rows: int = 2048) -> tuple[float, int]
     for start in range(0, len(given.X), rows):
         block = slice(start, start + rows)
         with np.errstate(all="ignore"):
-            values = FINALS[trial.final](values_of(trial.layers, trial.slope, given.X[block]))
+            values = FINALS[trial.final](values_of(trial.layers, trial.slope, given.X[block], skip=trial.skip))
         off = difference(values, given.Y[block], given.spread)
         if off > worst:
             worst, at = off, start + int(np.argmax(np.max(np.abs(values - given.Y[block]), axis=1)))
@@ -223,11 +249,27 @@ def explained(layers: Layers, given: Truth) -> str:
     wide = [(W.astype(np.float64), None if b is None else b.astype(np.float64)) for W, b in layers]
     if wide[0][0].shape[1] != X.shape[1]:
         return ""
-    options: list[tuple[str, Callable | None, bool]] = [("skip connections around square layers", None, True)]
-    options += [(f"{name} in place of ReLU", function, False) for name, function in ACTIVATIONS.items()]
-    for said, activation, skips in options:
+    options: list[tuple[str, dict[str, Any]]] = [
+        ("skip connections around square layers, which bnlib does not measure", {"skips": True}),
+        (f"skip connections around square layers; {PLAIN_RESIDUAL}", {"skip": 1.0}),
+    ]
+    options += [
+        (f"{name} in place of ReLU, which bnlib does not measure", {"activation": function})
+        for name, function in ACTIVATIONS.items()
+    ]
+    for said, how in options:
         with np.errstate(all="ignore"):
-            values = values_of(wide, 0.0, X, activation=activation, skips=skips)
+            values = values_of(wide, 0.0, X, **how)
             if any(difference(final(values), Y, given.spread) <= NEAR for final in FINALS.values()):
-                return f"They are those of a network with {said}, which bnlib does not measure."
+                return f"They are those of a network with {said}."
     return ""
+
+
+def square(trial: Trial) -> str:
+    """Say that there may be skip connections, where all hidden layers are square and none was read with one."""
+    if any(kept(trial.layers, trial.skip)) or not all(kept(trial.layers, 1.0)[1:-1]) or len(trial.layers) < 3:
+        return ""
+    return (
+        "All hidden layers are square: if their results have a share s of their state added, the values before the "
+        "activation, give skip=s."
+    )

@@ -3,13 +3,13 @@
 import io
 from typing import Any
 
+from ._measured import Measured
 from ._written import plotting
-from .measures import Measures
 
 DRAWN = 8  # singular values of each layer
 
 
-def spectra(m: Measures) -> Any:
+def spectra(m: Measured) -> Any:
     """Draw the singular values of weights and representations by layer, side by side.
 
     Raises:
@@ -27,7 +27,7 @@ def spectra(m: Measures) -> Any:
     return fig
 
 
-def panels(m: Measures) -> dict[str, bytes]:
+def panels(m: Measured) -> dict[str, bytes]:
     """Return the same two as SVG, each by itself, so that a narrow page shows one above the other.
 
     The style of the session and its open figures stay as they are.
@@ -55,19 +55,19 @@ def panels(m: Measures) -> dict[str, bytes]:
     return found
 
 
-def caption(m: Measures) -> str:
+def caption(m: Measured) -> str:
     """Say what the figures show."""
     drawn = f"The largest {DRAWN} of {m.width}" if m.width > DRAWN else "All"
     coloured = f", the largest {_coloured(m)} in colour" if _coloured(m) else ""
     return f"{drawn} singular values of each layer{coloured}."
 
 
-def _coloured(m: Measures) -> int:
+def _coloured(m: Measured) -> int:
     """Return the rank where it tells some values from others."""
     return m.rank if m.rank is not None and m.rank < m.width else 0
 
 
-def _panel(style: Any, ax: Any, m: Measures, values: Any) -> None:
+def _panel(style: Any, ax: Any, m: Measured, values: Any) -> None:
     """Draw the spectra of one side."""
     style.spectra_by_layer(ax, values, highlight=_coloured(m), shown=DRAWN)
     if len(values) < 3:  # points are no lines

@@ -1,12 +1,12 @@
 """A report as HTML: a fragment for notebooks, and a page that needs nothing from anywhere."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from . import advice
-from ._blocks import Block, Row, blocks, facts, layers
-from .measures import Measures
+from ._blocks import Block, Row, layers
+from ._measured import Measured
 
 # Colours come from the page around, so that a dark notebook stays readable; figures are white, as in the book.
 STYLE = """
@@ -63,7 +63,7 @@ main { max-width: 56rem; margin: 0 auto; }
 """
 
 
-def page(m: Measures, inner: str) -> str:
+def page(m: Measured, inner: str) -> str:
     """Return a file of its own around a fragment."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -73,11 +73,20 @@ def page(m: Measures, inner: str) -> str:
     )
 
 
-def fragment(m: Measures, read: str, warning: str, figures: Mapping[str, bytes], caption: str, numerical: bool) -> str:
+def fragment(
+    m: Measured,
+    facts: Sequence[tuple[str, str]],
+    blocks: Sequence[Block],
+    read: str,
+    warning: str,
+    figures: Mapping[str, bytes],
+    caption: str,
+    numerical: bool,
+) -> str:
     """Write the parts of the text of a report, with figures.
 
     Args:
-        m, read, warning, numerical: as for the text; what comes from names of arrays is escaped.
+        m, facts, blocks, read, warning, numerical: as for the text; what comes from names of arrays is escaped.
         figures: SVG by title.
         caption: what they show, or why there are none.
     """
@@ -85,10 +94,10 @@ def fragment(m: Measures, read: str, warning: str, figures: Mapping[str, bytes],
         f"<style>{STYLE}</style>",
         f'<p class="warning">{escape(warning)}</p>' if warning else "",
         f'<p class="verdict {m.bottleneck.replace(" ", "-")}">{escape(m.verdict)}</p>',
-        '<dl class="facts">' + "".join(map(_fact, facts(m))) + "</dl>",
+        '<dl class="facts">' + "".join(map(_fact, facts)) + "</dl>",
         _read(read),
         _figures(m, figures, caption),
-        *map(_block, blocks(m)),
+        *map(_block, blocks),
         _layers(m, numerical),
         _tried(m),
         f'<section><p>What the words mean: <a href="{advice.address("book/your_network")}">'
@@ -110,7 +119,7 @@ def _read(text: str) -> str:
     return f"<p>{'<br>'.join(escape(line) for line in lines if line)}</p>" if text else ""
 
 
-def _figures(m: Measures, figures: Mapping[str, bytes], caption: str) -> str:
+def _figures(m: Measured, figures: Mapping[str, bytes], caption: str) -> str:
     counts = {"Weights": m.weight_ranks, "Representations": m.representation_ranks}
     above = {"Weights": "above one half", "Representations": "that hold all but a tenth of the norm"}
     images = []
@@ -140,7 +149,7 @@ def _row(row: Row) -> str:
     return f'<tr><th scope="row"{part}>{escape(row.name.strip())}</th>{cells}</tr>'
 
 
-def _layers(m: Measures, numerical: bool) -> str:
+def _layers(m: Measured, numerical: bool) -> str:
     more = ["numerical", "ratio"] if numerical else []
     columns = 2 + len(more)
     sides = "".join(f'<th class="side" scope="colgroup" colspan="{columns}">{s}</th>' for s in ("weights", "features"))
@@ -161,7 +170,7 @@ def _layers(m: Measures, numerical: bool) -> str:
     )
 
 
-def _tried(m: Measures) -> str:
+def _tried(m: Measured) -> str:
     rows = "".join(
         f"<li><strong>{escape(row.see)}</strong>: {escape(row.means)}.<br>Try: {advice.linked(escape(row.do), _link)}."
         "</li>"

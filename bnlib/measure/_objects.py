@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from ._agreement import Skip
 from .files import load_arrays
 
 PASSIVE = {"ReLU", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout", "Identity",
@@ -31,6 +32,7 @@ class Hints:
         scales: factors of low-rank adapters by their names, by module; 0 for those that are not in use.
         notes: what was left out.
         doubts: what is no part of a plain ReLU network, one phrase each.
+        skip: what layers keep of their state, which the caller says.
     """
 
     slopes: list[float] = field(default_factory=list)
@@ -41,6 +43,7 @@ class Hints:
     scales: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    skip: Skip = 0.0
 
 
 def opened(thing: Any, hints: Hints) -> Any:

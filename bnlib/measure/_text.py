@@ -4,28 +4,32 @@ import textwrap
 from collections.abc import Sequence
 
 from . import advice
-from ._blocks import Block, blocks, facts, layers
+from ._blocks import Block, layers
+from ._measured import Measured
 from ._written import LINE, said
-from .measures import Measures
 
 
-def text(m: Measures, read: str, warning: str, numerical: bool) -> str:
+def text(
+    m: Measured, facts: Sequence[tuple[str, str]], blocks: Sequence[Block], read: str, warning: str, numerical: bool
+) -> str:
     """Write the verdict, the network, its numbers with what they say, its layers and what to try.
 
     Args:
         m: what is measured.
+        facts: size of the network and its type, each under its name.
+        blocks: numbers with what they say.
         read: how the network was read, as lines; empty where it needed no reading.
         warning: what of that is open, which comes first.
         numerical: show the numerical ranks of the layers as well.
     """
     words = m.words
-    size = ", ".join(value if name == "weights" else f"{name} {value}" for name, value in facts(m))
+    size = ", ".join(value if name == "weights" else f"{name} {value}" for name, value in facts)
     parts = [
         warning and "\n".join(_said(warning)),
         _wrapped(m.verdict),
         _wrapped(size.replace("inputs ", "") + (" inputs" if m.inputs != 1 else " input")),
         read,
-        *map(_block, blocks(m)),
+        *map(_block, blocks),
         "\n".join([*_layers(m, numerical), *_said(words["features"], ("low-dim-features",))]),
         "\n".join(["what to try", *map(_tried, advice.advised(words))]) if advice.advised(words) else "",
         "Names in brackets are claims of the book. What the words mean:\n" + advice.address("book/your_network"),
@@ -52,7 +56,7 @@ def _tried(row: advice.Advice) -> str:
     return _wrapped(f"{row.see}: {tried}", "- ", "  ")
 
 
-def _layers(m: Measures, numerical: bool) -> list[str]:
+def _layers(m: Measured, numerical: bool) -> list[str]:
     if numerical:
         head = [
             "rank by layer   of the weights                of the features",

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..networks import Network, from_layers
-from ._agreement import SINGLE, TF32, Format, Layers
+from ._agreement import SINGLE, TF32, Format, Layers, Skip, kept
 from ._arrays import PLAIN, array_of, arrays_of, stem
 from ._chains import Bounds
-from ._comparison import CHANCE, SLOPES, Trial, Truth, agreement, chance, confirmed, explained, nearest, truth
+from ._comparison import CHANCE, SLOPES, Trial, Truth, agreement, chance, confirmed, explained, nearest, square, truth
 from ._folding import Piece
 from ._networks import block
 from ._objects import Hints, opened
@@ -51,6 +51,7 @@ class Reading:
         said: what was merged into layers, and what was left out.
         open: what neither shapes nor names nor outputs settle, one phrase each.
         difference: largest difference from the model's own outputs, relative to their spread; None if not compared.
+        skips: what each layer keeps of its state, the values before the activation; 0 in a plain network.
 
     Source: bnlib.
     """
@@ -62,6 +63,7 @@ class Reading:
     said: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
     difference: float | None = None
+    skips: tuple[float, ...] = ()
 
     @property
     def warning(self) -> str:
@@ -188,6 +190,7 @@ def read(
     negative_slope: float | None = None,
     layers: Sequence[str] | None = None,
     layout: Layout | None = None,
+    skip: Skip = 0.0,
 ) -> Reading:
     """Read a network as ``from_arrays`` does, and say how; the model's outputs settle what names leave open.
 
@@ -198,10 +201,10 @@ def read(
         parameters, d_in, negative_slope, layers, layout: as for ``from_arrays``.
         X: inputs (N, d_in) as the model sees them; needed with outputs.
         outputs: what the model itself returns for them, (N, d_out).
+        skip: what layers keep of their state: the share of every square hidden one, or that of each.
 
     Raises:
-        ValueError: as ``from_arrays``; outputs that none of the readings has, with the largest difference, or that are
-            too few numbers.
+        ValueError: as ``from_arrays``; outputs that no reading has, with the largest difference, or too few numbers.
 
     Example:
         >>> W = np.array([[0.0, 1.0], [0.0, 0.0]])
@@ -217,9 +220,9 @@ def read(
     if isinstance(parameters, Network):
         if layers is not None or layout is not None or negative_slope is not None:
             raise ValueError("layers, layout and negative_slope are those of the Network itself; leave them out.")
-        return _as_it_is(parameters, None if outputs is None else _truth(X, outputs))
+        return _as_it_is(parameters, None if outputs is None else _truth(X, outputs), skip)
     wanted = [layers] if isinstance(layers, str) else layers
-    hints = Hints()
+    hints = Hints(skip=skip)
     arrays = arrays_of(opened(parameters, hints), hints)
     hints.layout = layout or hints.layout
     if outputs is not None:
@@ -235,15 +238,15 @@ def _truth(X: Any, outputs: Any) -> Truth:
     return truth(array_of("X", X), array_of("outputs", outputs), str(getattr(outputs, "dtype", "float64")))
 
 
-def _as_it_is(net: Network, given: Truth | None) -> Reading:
+def _as_it_is(net: Network, given: Truth | None, skip: Skip) -> Reading:
     """Return a network that needs no reading, compared with outputs if there are any."""
     pieces = [Piece(f"layer {i}", np.asarray(W), np.asarray(b)) for i, (W, b) in enumerate(net.layers, 1)]
     way = Way((False,) * len(pieces), tuple(range(len(pieces))))
-    as_read = replace(_reading(pieces, way, net.negative_slope, ()), net=net)
+    as_read = replace(_reading(pieces, way, net.negative_slope, (), skip=skip), net=net)
     if given is None:
         return as_read
     bounds = Bounds()
-    trial = nearest([([(p.W, p.b) for p in pieces], None)], [net.negative_slope], given, bounds)
+    trial = nearest([([(p.W, p.b) for p in pieces], None)], [net.negative_slope], given, bounds, skip)
     difference, left_open = _agreed(trial, given, [], [], bounds)
     return replace(as_read, difference=difference, open=left_open)
 
@@ -277,7 +280,7 @@ def _by_names(
     left_open += [] if len(set(way.sides)) > 1 else open_layout(pieces, way, hints, d_in, fixed=fixed)
     left_open += [] if fixed else open_order(pieces, way, hints, d_in)
     slope = _slopes(variant, hints, given, [0.0])[0]
-    return _reading(pieces, way, slope, (*hints.notes, *variant.said), tuple(left_open))
+    return _reading(pieces, way, slope, (*hints.notes, *variant.said), tuple(left_open), hints.skip)
 
 
 def _by_outputs(
@@ -313,7 +316,7 @@ def _by_outputs(
         else:
             more = permuted if stage == "permuted" else repeated
             there = [more(p, way, bounds) for (_, p), way in zip(groups, found, strict=True)]
-        trial = nearest(_candidates(groups, there), slopes, given, bounds)
+        trial = nearest(_candidates(groups, there), slopes, given, bounds, hints.skip)
         if trial is not None and (best is None or trial.difference < best.difference):
             best = trial
         if best is not None and agreement(best, given) == SINGLE:
@@ -330,7 +333,7 @@ def _by_outputs(
     said = [*hints.notes, *variant.said]
     if best.final and not hints.notes:
         said.append(f"the model applies {best.final} after the last layer")
-    return replace(_reading(pieces, way, best.slope, tuple(said), left_open), difference=difference)
+    return replace(_reading(pieces, way, best.slope, tuple(said), left_open, hints.skip), difference=difference)
 
 
 def _candidates(groups: Any, found: Sequence[Iterable[Way]]) -> Iterator[tuple[Layers, tuple]]:
@@ -355,13 +358,13 @@ def _agreed(
                 f"up to {difference:.1g} of their spread, which can be chance; give outputs for more inputs."
             )
         return difference, tuple(_coarse(trial, given, form))
-    why = next((said for layers in (trial.layers, *usual) if (said := explained(layers, given))), "")
+    why = next((said for layers in (trial.layers, *usual) if (said := explained(layers, given))), square(trial))
     cut = "The search was cut off before all readings were tried." if bounds.reached else ""
     found = " ".join(filter(None, [why, *(f"In the model, {doubt}." for doubt in doubts), cut, "Check"]))
     raise ValueError(
         f"No reading that was tried has the model's outputs: the nearest differs from them by {difference:.2g} of "
         f"their spread. {found} that X is what the model sees and that it is in evaluation mode, or name what is read "
-        "by layers, layout and negative_slope."
+        "by layers, layout, negative_slope and skip."
     )
 
 
@@ -381,11 +384,17 @@ def _coarse(trial: Trial, given: Truth, form: Format) -> Iterator[str]:
 
 
 def _reading(
-    pieces: Sequence[Piece], way: Way, slope: float, said: Sequence[str], left_open: tuple[str, ...] = ()
+    pieces: Sequence[Piece],
+    way: Way,
+    slope: float,
+    said: Sequence[str],
+    left_open: tuple[str, ...] = (),
+    skip: Skip = 0.0,
 ) -> Reading:
     chosen = [pieces[i] for i in way.order]
     with jax.enable_x64(True):  # a report judges weights in the type in which they are stored
-        net = from_layers([pieces[i].layer(way.sides[i]) for i in way.order], negative_slope=slope)
+        net = from_layers(layers := [pieces[i].layer(way.sides[i]) for i in way.order], negative_slope=slope)
     kinds = {way.sides[i] for i in way.order}
     layout: Any = "mixed" if len(kinds) > 1 else "in_out" if True in kinds else "out_in"
-    return Reading(net, tuple(p.name for p in chosen), layout, dtype_of(chosen), tuple(said), left_open)
+    names, shares = tuple(p.name for p in chosen), tuple(kept(layers, skip))
+    return Reading(net, names, layout, dtype_of(chosen), tuple(said), left_open, skips=shares)

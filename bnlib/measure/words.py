@@ -23,7 +23,7 @@ UNBALANCED = 0.5
 QUARTER = 0.25
 
 
-def verdict(kind: Kind, rank: int | None, share: int | None, imbalance: float | None) -> str:
+def verdict(kind: Kind, rank: int | None, share: int | None, imbalance: float | None, *, of: str = "norm") -> str:
     """Say what kind of bottleneck there is and how much of the norm is certified, and whether training may go on.
 
     A network that is far from balanced is no stationary point of a penalised loss, so that more training with a penalty
@@ -34,6 +34,7 @@ def verdict(kind: Kind, rank: int | None, share: int | None, imbalance: float | 
         rank: bottleneck rank; None where there is no middle.
         share: percent of the norm that is certified to be needed; None where the norm is zero.
         imbalance: relative to the largest squared norm into a neuron; None where there is no hidden neuron.
+        of: what the share is of.
 
     Example:
         >>> verdict("bottleneck", 6, 83, 0.002)
@@ -51,7 +52,7 @@ def verdict(kind: Kind, rank: int | None, share: int | None, imbalance: float | 
         "undecided": f"A rank of {rank}, undecided",
         "no middle": "No middle layers, and so no bottleneck rank",
     }[kind]
-    certified = "" if share is None else f"; {share} % of the norm is certified"
+    certified = "" if share is None else f"; {share} % of the {of} is certified"
     far = imbalance is not None and imbalance >= UNBALANCED
     return f"{said}{certified}." + (" It is far from balanced: training with a penalty would change it." if far else "")
 
@@ -68,8 +69,8 @@ def percent(squared_norm: float, lower_bound: float) -> int | None:
     return math.floor(100 * lower_bound / squared_norm + 1e-9) if squared_norm else None
 
 
-def norm(squared_norm: float, lower_bound: float) -> str:
-    """Say how much of the norm is certified to be needed at this depth for this function.
+def norm(squared_norm: float, lower_bound: float, *, of: str = "norm") -> str:
+    """Say how much of the norm, or of another sum of squares, is certified to be needed for this function.
 
     Example:
         >>> norm(100.0, 83.4)
@@ -79,10 +80,10 @@ def norm(squared_norm: float, lower_bound: float) -> str:
     """
     share = percent(squared_norm, lower_bound)
     if share is None:
-        return "The norm is zero: the network is the zero function."
+        return f"The {of} is zero: the network is the zero function."
     if lower_bound / squared_norm >= MOST:
-        return f"Most of the norm ({share} %) is certified to be needed."
-    return f"Less than half of the norm ({share} %) is certified to be needed."
+        return f"Most of the {of} ({share} %) is certified to be needed."
+    return f"Less than half of the {of} ({share} %) is certified to be needed."
 
 
 def balance(imbalance: float | None) -> str:

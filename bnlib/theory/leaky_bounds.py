@@ -9,6 +9,8 @@ from scipy.optimize import brentq
 
 from .. import _checks, _svd
 
+NEWTON = 50  # steps, of which a few are taken
+
 
 class LinearMinimum(NamedTuple):
     """Hold what ``linear_minimum`` returns: a number, and one value for every mode of the target."""
@@ -51,6 +53,66 @@ def leaky_schatten(s: Any, leak: float, layers: int) -> np.ndarray:
     layers = _checks.integer("layers", layers, 1)
     roots = _svd.powers(s, 1.0 / layers, (s.shape[-1],) * 2, layers)
     return np.asarray(layers / leak * jnp.sum(jnp.maximum(roots - 1.0 + leak, 0.0) ** 2, axis=-1))
+
+
+@_checks.float64
+def leaky_lower_bound(s: Any, leak: Any) -> np.ndarray:
+    r"""Return what a whole leaky network must cost whose Jacobian has given singular values, each layer with its leak.
+
+    .. math:: A(\theta)\;\ge\;\sum_i\psi(\log s_i(J))\;\ge\;\sum_i\bigl(\tilde L+2+2\log s_i\bigr)_+,\quad
+              \psi(y)=\min\Bigl\{\sum_l\frac{(t_l-1+\kappa_l)_+^2}{\kappa_l}:\ \prod_lt_l=e^y\Bigr\}
+
+    where the first and the last layer count as leak 1. The right side is the largest
+    :math:`k(\tilde L+2)+2\log|J|_k` over k. Every summand of :math:`\psi` is convex and non-decreasing in
+    :math:`\log t_l`, so that Mirsky's and Horn's inequalities give the bound layer by layer, as in ``leaky_schatten``.
+    At leak 1 it is the bound of a plain network of depth N + 2. The minimum is found by its multiplier; any multiplier
+    gives a valid bound, so that a search that stops early makes it smaller and not wrong. Singular values that are
+    rounding are dropped first.
+
+    Args:
+        s: singular values (..., m) of J, decreasing.
+        leak: leaks (N,) of the hidden layers, each above 0 and at most 1.
+
+    Returns:
+        The bound, (...).
+
+    Raises:
+        ValueError: a negative singular value, or a leak outside (0, 1].
+
+    Example:
+        >>> round(float(leaky_lower_bound([16.0, 0.0], [1.0, 1.0])), 9)  # depth 4, and 4 times 16^(2/4)
+        16.0
+
+    Source: book.
+    """
+    s, leaks = np.asarray(_values("s", s)), np.pad([_leak(each) for each in leak], 1, constant_values=1.0)
+    kept = s > _svd.tolerance(s, (s.shape[-1],) * 2, len(leaks))
+    least = _least(np.log(s, where=kept, out=np.zeros_like(s)), leaks)
+    return np.sum(np.where(kept, np.maximum(least, 0.0), 0.0), axis=-1)
+
+
+def _least(y: np.ndarray, leaks: np.ndarray) -> np.ndarray:
+    r"""Return the minimum psi at y, from below: Newton's method in the logarithm of its multiplier m.
+
+    At the minimum all :math:`2t_l(t_l-1+\kappa_l)/\kappa_l` are m. The logarithm of the product of these t grows with
+    that of m, with a slope of 1 at least, because both ends have leak 1.
+    """
+    r = np.log(2.0) + 2.0 * y / len(leaks)
+    for _ in range(NEWTON):
+        root, t = _factors(r, leaks)
+        off = np.sum(np.log(t), axis=-1) - y
+        if np.max(np.abs(off), initial=0.0) < 1e-8:  # the bound is off by the square of it
+            break
+        r = r - off / np.sum(leaks * np.exp(r)[..., None] / (2.0 * root * t), axis=-1)
+    _, t = _factors(r, leaks)
+    cost = np.sum((t - 1.0 + leaks) ** 2 / leaks, axis=-1)
+    return cost + np.exp(r) * (y - np.sum(np.log(t), axis=-1))
+
+
+def _factors(r: np.ndarray, leaks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the t_l of a multiplier exp(r), and the root in their formula."""
+    root = np.sqrt((1.0 - leaks) ** 2 + 2.0 * leaks * np.exp(r)[..., None])
+    return root, (1.0 - leaks + root) / 2.0
 
 
 @_checks.float64

@@ -1,0 +1,36 @@
+"""What text, pages and figures need of a network that is measured."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from . import words as rules
+from .layer_ranks import LayerRank
+
+
+class Measured(Protocol):
+    """Have spectra and ranks by layer, and say what they mean, as ``Measures`` and ``LeakyMeasures`` do."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def inputs(self) -> int: ...
+    @property
+    def rank(self) -> int | None: ...
+    @property
+    def weights(self) -> np.ndarray: ...
+    @property
+    def representations(self) -> np.ndarray: ...
+    @property
+    def weight_ranks(self) -> Sequence[LayerRank]: ...
+    @property
+    def representation_ranks(self) -> Sequence[LayerRank]: ...
+    @property
+    def middle(self) -> list[int]: ...
+    @property
+    def bottleneck(self) -> rules.Kind: ...
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def words(self) -> dict[str, str]: ...
