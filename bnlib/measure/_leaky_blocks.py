@@ -38,8 +38,8 @@ def blocks(m: LeakyMeasures) -> list[Block]:
         ),
         Block(
             (
-                Row("action", f"{m.action:.4g}", "all squares, those of a step times its leak"),
-                Row("  at least", f"{m.lower_bound:.4g}", "what this function needs with these leaks"),
+                Row("action", f"{m.action:.4g}", "all squares, a step's times its leak"),
+                Row("  at least", f"{m.lower_bound:.4g}", "what this function needs at these leaks"),
                 Row("  by dimensions", f"{m.dimension_bound:.4g}", f"k (depth + 2) + 2 log |J|_k, k = {m.dimension_k}"),
                 Row("  optimality gap", f"{gap:.4g}", "the most that another network can save"),
             ),
@@ -69,7 +69,7 @@ def _theorem(m: LeakyMeasures) -> tuple[Row, ...]:
         Row("bottleneck theorem", f"k = {m.k}", f"medians over {inputs}"),
         Row("  excess", f"{m.parts['excess']:.4g}", "of the action; sum of the five parts"),
         *(Row(f"  {name.replace('_', ' ')}", f"{m.parts[name]:.3g}", said) for name, said in PARTS.items()),
-        Row("  spectra", f"{m.parts['spectra']:.3g}", "distance from k ones, at most twice the excess"),
+        Row("  spectra", f"{m.parts['spectra']:.3g}", "to k ones, at most twice the excess"),
     )
 
 

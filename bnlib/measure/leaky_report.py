@@ -75,7 +75,7 @@ def read_leaky(net: Any, X: Any, outputs: Any, skip: Any, **how: Any) -> tuple[L
         return net, None if outputs is None else _compared(net, X, outputs)
     share = _share(skip)
     if (isinstance(net, Network) and net.negative_slope) or how.get("negative_slope"):
-        raise ValueError("A network with skip= must have ReLU, of slope 0 on negative numbers.")
+        raise ValueError("A network with skip must have ReLU, of slope 0 on negative numbers.")
     reading = read(net, X, outputs, skip=share, **_relu(net, how))
     kept = np.array(reading.skips)
     if len(kept) < 3 or (share and not np.any(kept)):

@@ -87,7 +87,7 @@ def theorem(parts: Mapping[str, float] | None, effective: float, k: int, rank: i
     whole = effective + 2.0
     limit = QUARTER * whole / 2.0
     if parts["excess"] < limit:
-        sure = math.floor(10 * (whole - 2.0 * parts["excess"] / QUARTER)) / 10  # rounded down
+        sure = math.floor(10 * (whole - 2.0 * max(parts["excess"], 0.0) / QUARTER) + 1e-9) / 10  # rounded down
         said = (
             f"Layers of {sure:g} of the effective depth {whole:.3g} have exactly {k} singular values above 1/2: the "
             "theorem proves it."

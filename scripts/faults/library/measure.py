@@ -8,6 +8,7 @@ from scripts.faults.checks import (
     CHECKPOINTS,
     ERRORS,
     LAYER_CHAINS,
+    LEAKY_REPORT,
     MEASURES,
     NETWORKS,
     PAIRS,
@@ -30,6 +31,19 @@ from scripts.faults.checks import (
 )
 
 MEASURE_FAULTS: list[Row] = [
+    # Residual networks with a leak.
+    ("skip-divided-twice", "measure/leaky_report", "weights not divided by the leak",
+     "(M / leak[:, None, None], c / leak[:, None])", "(M, c / leak[:, None])", LEAKY_REPORT, "with_its_skip"),
+    ("skip-first-layer", "measure/_agreement", "a skip around the first layer and the last",
+     "hidden = [0 < i < len(layers) - 1 for", "hidden = [True for", LEAKY_REPORT, "orientations"),
+    ("skip-rounding", "measure/_agreement", "rounding of a kept state passed over",
+     "shares[i] * J if shares[i] else 0.0", "0.0", AGREEMENT, "kept_state"),
+    ("leaky-dimensions", "measure/leaky_measures", "one logarithm of each singular value in place of two",
+     "net.effective_depth + 2.0 + 2.0 * np.log(", "net.effective_depth + 2.0 + np.log(", LEAKY_REPORT, "of_the_theory"),
+    ("leaky-words-theorem", "measure/leaky_words", "the excess taken for the distance of the spectra",
+     '2.0 * max(parts["excess"], 0.0) / QUARTER', 'max(parts["excess"], 0.0) / QUARTER', LEAKY_REPORT, "rounds_down"),
+    ("leaky-words-shallow", "measure/leaky_measures", "a bottleneck read at a leak of less than one layer",
+     "if self.effective_depth < leaky_words.LEAST:", "if False:", LEAKY_REPORT, "less_than_a_layer"),
     (
         "network-state-transposed", "measure/torch_state", "weights transposed in the exported state",
         'f"{2 * i}.{name}": np.asarray(a)', 'f"{2 * i}.{name}": np.asarray(a).T',

@@ -14,6 +14,7 @@ from scripts.faults.checks import (
     GAINS,
     INDEPENDENT,
     KERNEL,
+    LEAKY_LOWER_BOUND,
     NETWORKS,
     PATHS,
     REGIONS,
@@ -26,6 +27,9 @@ from scripts.faults.checks import (
 )
 
 THEORY_FAULTS: list[Row] = [
+    ("leaky-lower-bound", "theory/leaky_bounds", "the whole size of a factor counted, whatever its leak",
+     "cost = np.sum((t - 1.0 + leaks) ** 2 / leaks, axis=-1)", "cost = np.sum(t**2 / leaks, axis=-1)",
+     LEAKY_LOWER_BOUND, "costs_less"),
     (
         "norm-bias-dropped", "theory/costs", "no bias in the squared norm",
         "(W * W).sum() + (b * b).sum()", "(W * W).sum()",

@@ -65,6 +65,42 @@ def test_rounding_is_within_its_bound(form, network):
     assert np.all(off <= bound)
 
 
+def kept_in(layers, X, form, skip, *, scaled):
+    """Return the outputs of a model in a format whose inner layers keep a share of their state, as a leak or not."""
+    factor = ROUNDED[form]
+    stored = np.float32 if form == TF32 else factor
+    share, leak = stored(np.float32(skip)), stored(np.float32(1 - skip))
+    h = z = stored(np.asarray(X, np.float32))
+    for i, (W, b) in enumerate(layers):
+        inner = 0 < i < len(layers) - 1
+        W, b = (a / (1 - skip) if inner and scaled else a for a in (W, np.zeros(len(W)) if b is None else b))
+        new = stored(factor(h) @ factor(W).T + stored(b))
+        new = stored(leak * new) if inner and scaled else new
+        z = stored(stored(share * z) + new) if inner else new
+        h = np.maximum(z, 0)
+    return z.astype(float)
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+@settings(max_examples=15)
+@given(st.integers(0, 2**32), st.integers(3, 12), st.integers(1, 48), st.sampled_from([0.3, 0.9]), st.booleans())
+def test_rounding_of_a_kept_state_is_within_its_bound(form, seed, depth, width, skip, scaled):
+    layers, X, _ = drawn(seed, depth, width, 3)
+    shares = [0.0, *[skip] * (depth - 2), 0.0]
+    Y = values_of(layers, 0.0, X, skip=shares)
+    off = np.abs(kept_in(layers, X, form, skip, scaled=scaled) - Y)
+    assert np.all(off <= behind(rounding(layers, 0.0, X, form, Y.size, shares), "", Y, form))
+
+
+def test_a_kept_state_has_errors_of_its_own():
+    """Without what is kept the bound would be that of layers which forget: here a hundredth of the errors."""
+    layers = [(np.eye(4), None), *[(1e-3 * np.eye(4), None)] * 12, (np.eye(4), None)]
+    X = np.random.default_rng(0).normal(size=(20, 4)) - 3
+    Y = values_of([*layers[:-1], (-np.eye(4), None)], 0.0, -X, skip=0.9)
+    off = np.abs(kept_in([*layers[:-1], (-np.eye(4), None)], -X, BRAIN, 0.9, scaled=False) - Y)
+    assert np.max(off) > 10 * np.max(rounding(layers, 0.0, -X, BRAIN, Y.size))
+
+
 def of_low_rank(seed, depth, width, rank):
     """Return layers whose errors come to the outputs by ways of one sign, as after training with weight decay."""
     rng = np.random.default_rng(seed)
