@@ -75,8 +75,8 @@ def theorem(parts: Mapping[str, float] | None, effective: float, k: int, rank: i
         rank: bottleneck rank.
 
     Example:
-        >>> theorem({"excess": 0.25, "spectra": 0.1}, 8.0, 2, 2)
-        'Layers of 8 of the effective depth 10 have exactly 2 singular values above 1/2: the theorem proves it.'
+        >>> theorem({"excess": 1.25, "spectra": 2.5}, 8.0, 2, 2)
+        'The excess is large (above 1.25): it says little here.'
 
     Source: JK24, book.
     """
@@ -89,8 +89,8 @@ def theorem(parts: Mapping[str, float] | None, effective: float, k: int, rank: i
     if parts["excess"] < limit:
         sure = math.floor(10 * (whole - 2.0 * max(parts["excess"], 0.0) / QUARTER) + 1e-9) / 10  # rounded down
         said = (
-            f"Layers of {sure:g} of the effective depth {whole:.3g} have exactly {k} singular values above 1/2: the "
-            "theorem proves it."
+            f"Layers with leaks of at least {sure:g} in all, of {whole:.3g} with both ends, have exactly {k} singular "
+            "values above 1/2: the theorem proves it."
         )
     elif parts["spectra"] < QUARTER * whole:
         said = f"The singular values are near {k} ones, the excess too large (above {limit:.3g}) to prove it."

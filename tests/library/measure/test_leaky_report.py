@@ -98,7 +98,7 @@ def test_a_bottleneck_and_what_is_proved_of_it():
     r = bn.report(kept_dimensions(0.5), X)
     assert r.bottleneck == "bottleneck"
     assert r.verdict == "A bottleneck of rank 2, decided; 100 % of the action is certified."
-    sure = float(re.search(r"Layers of ([\d.]+) of the effective depth 8 have exactly 2", r.words["theorem"])[1])
+    sure = float(re.search(r"at least ([\d.]+) in all, of 8 with both ends, have exactly 2", r.words["theorem"])[1])
     assert sure == 8.0
     assert "What does not apply" in r.words["certificates"]
 
@@ -121,7 +121,7 @@ def test_the_sentence_on_the_theorem_holds(seed, noise, leak):
     net = leaky.LeakyNetwork(*moved, net.leak)
     c = leaky_certificate(net, np.abs(rng.normal(size=4)), 2)
     parts = {"excess": float(c.excess), "spectra": float(np.sum(c.spectra))}
-    sure = re.match(r"Layers of ([\d.]+) of", leaky_words.theorem(parts, float(net.effective_depth), 2, 2))
+    sure = re.search(r"at least ([\d.]+) in all", leaky_words.theorem(parts, float(net.effective_depth), 2, 2))
     weights = [net.first[0], *net.hidden[0], net.last[0]]
     counts = np.array([np.sum(bn.singular_values(W) > 0.5) for W in weights])
     leaks = np.pad(np.asarray(net.leak), 1, constant_values=1.0)
@@ -131,7 +131,9 @@ def test_the_sentence_on_the_theorem_holds(seed, noise, leak):
 
 def test_the_sentence_on_the_theorem_rounds_down_and_keeps_to_its_limit():
     near = {"excess": 0.26, "spectra": 0.1}
-    assert leaky_words.theorem(near, 8.0, 2, 2).startswith("Layers of 7.9 of the effective depth 10 have exactly 2")
+    assert leaky_words.theorem(near, 8.0, 2, 2).startswith(
+        "Layers with leaks of at least 7.9 in all, of 10 with both ends, have exactly 2"
+    )
     assert "too large (above 1.25) to prove it" in leaky_words.theorem({"excess": 1.25, "spectra": 2.4}, 8.0, 2, 2)
     assert "says little here" in leaky_words.theorem({"excess": 1.25, "spectra": 2.5}, 8.0, 2, 2)
     assert leaky_words.theorem(near, 8.0, 2, 3).endswith("It stands at k = 2, the rank of a Jacobian.")
