@@ -221,7 +221,7 @@ def residual_form(net: LeakyNetwork) -> ResidualForm:
         >>> form.blocks[0].item(), form.scale.item()  # 1 + 3 = 4, and twice f(1) = 2
         (3.0, 0.5)
 
-    Source: JK24.
+    Source: JK24; claim leaky-scale; chapter leaky.
     """
     if not np.all(np.asarray(net.leak) < 1):
         raise ValueError("A layer of leak 1 forgets its state: no plain residual network does that.")

@@ -75,7 +75,7 @@ def hamiltonian(
         >>> hamiltonian(net, [[1.0]], [[2.0]], 0.1, 1e-3).H.tolist()  # C is 0, and so is the momentum
         [-4.5]
 
-    Source: JK24, book.
+    Source: JK24, book; claims leaky-laws, leaky-energy, leaky-rank; chapter leaky.
     """
     X, Y = _data(net, X, Y)
     ridge, gamma = _positive("ridge", ridge), _positive("gamma", gamma)
@@ -121,7 +121,7 @@ def neuron_law(net: LeakyNetwork, X: Any, Y: Any) -> tuple[np.ndarray, np.ndarra
         >>> [side.tolist() for side in neuron_law(net, [[1.0]], [[0.0]])]
         [[[2.5]], [[2.5]]]
 
-    Source: JK24, book.
+    Source: JK24, book; claim leaky-laws; chapter leaky.
     """
     X, Y = _data(net, X, Y)
     h, g, _ = map(np.asarray, _states_and_forces(net, X, Y, 0.0))
@@ -155,7 +155,7 @@ def spacing_law(net: LeakyNetwork, X: Any, Y: Any, *, smoothing: float = 0.0) ->
         >>> spacing_law(net, [[1.0]], [[1.0]]).tolist()  # of (1 + 2 leak - 1)^2
         [4.0]
 
-    Source: JK24, book.
+    Source: JK24, book; claim leaky-laws; chapter leaky.
     """
     X, Y = _data(net, X, Y)
     h, g, post = map(np.asarray, _states_and_forces(net, X, Y, smoothing))
@@ -193,7 +193,7 @@ def linear_law(M: Any, W: Any, leak: Any) -> np.ndarray:
         >>> float(np.abs(linear_law(0.5 * W, W, [0.5] * 3)).max())
         0.0
 
-    Source: JK24, book.
+    Source: JK24, book; claim leaky-laws; chapter leaky.
     """
     M, W, leak = (np.asarray(_checks.floating(n, a)) for n, a in (("M", M), ("W", W), ("leak", leak)))
     if W.ndim != 3 or W.shape[1] != W.shape[2] or M.shape != W.shape or leak.shape != W.shape[:1]:

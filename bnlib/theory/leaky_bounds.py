@@ -47,7 +47,7 @@ def leaky_schatten(s: Any, leak: float, layers: int) -> np.ndarray:
         >>> round(float(leaky_schatten([4.0, 0.25], 0.5, 2)), 12)  # 2/0.5 times 1.5^2 + 0
         9.0
 
-    Source: JK24, book.
+    Source: JK24, book; claim leaky-schatten; chapter leaky.
     """
     s, leak = _values("s", s), _leak(leak)
     layers = _checks.integer("layers", layers, 1)
@@ -140,7 +140,7 @@ def residual_bound(J: Any, blocks: int, *, matrices: int = 2) -> np.ndarray:
         >>> round(float(residual_bound([[4.0, 0.0], [0.0, 0.5]], 2)), 12)
         4.0
 
-    Source: book.
+    Source: book; claim residual-bound; chapter leaky.
     """
     J = _checks.floating("J", J)
     if J.ndim < 2 or J.shape[-1] != J.shape[-2] or 0 in J.shape:
@@ -180,7 +180,7 @@ def linear_minimum(y: Any, leak: float, layers: int, ridge: float) -> LinearMini
         >>> linear_minimum([3.0, 0.2], 0.25, 32, 0.05).modes.round(3).tolist()  # the second mode is dropped
         [2.98, 0.0]
 
-    Source: book.
+    Source: book; claim leaky-linear; chapter leaky.
     """
     y, leak = np.asarray(_values("y", y)), _leak(leak)
     layers, ridge = _checks.integer("layers", layers, 1), _checks.number("ridge", ridge)

@@ -29,7 +29,7 @@ def potential(A: Any, gamma: float, *, bias: bool = True) -> float:
         >>> round(potential(np.eye(3), 1e-9, bias=False), 6)
         3.0
 
-    Source: JK24, book.
+    Source: JK24, book; claim leaky-potential; chapter leaky.
     """
     A, gamma = np.asarray(_checks.matrix("A", A)), _gamma(gamma)
     return float(regularised_energy(A, *rectified_frame(A, bias), np.asarray(gamma)))
@@ -55,7 +55,7 @@ def potential_bound(A: Any, gamma: float, *, bias: bool = True) -> float:
         >>> round(potential_bound([[1.0, 1.0]], 1e-9), 6)  # half of that without the row of ones
         0.5
 
-    Source: JK24, book.
+    Source: JK24, book; claim leaky-potential; chapter leaky.
     """
     A, gamma = np.asarray(_checks.matrix("A", A)), _gamma(gamma)
     sums = np.cumsum(np.asarray(_svd.values(A)))
@@ -81,7 +81,7 @@ def cost_of_identity(A: Any, *, bias: bool = False) -> float:
         >>> round(cost_of_identity([[1.0, 0.0, 0.3], [-0.3, 0.3, 0.0], [0.0, 0.5, 0.3]]), 12)
         2.43
 
-    Source: JK24, book.
+    Source: JK24, book; claim leaky-potential; chapter leaky.
     """
     A = np.asarray(_checks.matrix("A", A))
     s, Vt = rectified_frame(A, bias)

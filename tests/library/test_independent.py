@@ -15,6 +15,7 @@ import bnlib as bn
 import reference
 from bnlib import claims, deep_linear, infinite
 from bnlib.training import smoothed_objective
+from second_leaky import LEAKY
 from strategies import random_layers
 
 SLOPE = 0.1
@@ -466,6 +467,7 @@ SECOND = {
     "iw-kernel-gradients": iw_kernel_gradients,
     "iw-linear-closed-form": iw_linear_closed_form,
     "iw-linear-conserved": iw_linear_conserved,
+    **LEAKY,
 }
 
 
