@@ -4,18 +4,7 @@ from . import leaky, tasks
 from .book import check, claims, parameters, scale, stream
 from .build import add, balance, balance_residual, compose, deepen, linear_network, padded, rank_one_interpolant
 from .build.random_networks import random_ensemble, random_like, random_matrix, random_network
-from .measure import (
-    LeakyReport,
-    Recorder,
-    Report,
-    Spectra,
-    compare,
-    from_arrays,
-    load_network,
-    report,
-    spectra,
-    trajectory,
-)
+from .measure import Recorder, Report, Spectra, compare, from_arrays, load_network, report, spectra, trajectory
 from .measure.statistics import exponent, interval, slope
 from .measure.torch_state import from_torch_state, to_torch_state
 from .networks import Activations, Network, activations, apply, from_layers, init, jacobian

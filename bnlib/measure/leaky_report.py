@@ -66,7 +66,7 @@ def read_leaky(net: Any, X: Any, outputs: Any, skip: Any, **how: Any) -> tuple[L
         >>> net.leak.tolist(), net.hidden[0][0].tolist()
         ([0.25, 0.25], [[4.0, 0.0], [0.0, 4.0]])
 
-    Source: JK24; bnlib.
+    Source: JK24.
     """
     if isinstance(net, LeakyNetwork):
         given = {name for name, value in {**how, "skip": skip}.items() if value is not None and name != "d_in"}
