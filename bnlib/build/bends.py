@@ -25,7 +25,7 @@ def two_layer_gain(slopes: Any) -> float:
         >>> [two_layer_gain(s) for s in ([-1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 0.0, 1.0, 0.0, 1.0])]
         [2.0, 2.0, 4.0]
 
-    Source: book.
+    Source: book; claims gain-closed, gain-open; chapter gain.
     """
     steps = np.diff(_slopes(slopes))
     return float(np.abs(steps).sum() + abs(slopes[0] + _leftward(slopes[0], steps)))
@@ -50,7 +50,7 @@ def two_layers(slopes: Any, kinks: Any, start: float) -> list[Any]:
         >>> apply(from_layers(two_layers([-1.0, 1.0], [0.5], 0.5)), [[0.0], [0.25], [1.0]]).tolist()
         [[0.5], [0.25], [0.5]]
 
-    Source: book.
+    Source: book; claim gain-closed; chapter gain.
     """
     s, kinks = _pieces(slopes, kinks)
     steps = np.diff(s)
@@ -90,7 +90,7 @@ def bend(slopes: Any, kinks: Any, depth: int, *, start: float = 0.0) -> Network:
         >>> apply(bend([1.0, 0.0, 1.0], [0.3, 0.6], 9), [[0.5], [1.0]]).round(9).tolist()
         [[0.3], [0.7]]
 
-    Source: book.
+    Source: book; claims gain-free, gain-closed; chapter gain.
     """
     s, kinks = _pieces(slopes, kinks)
     depth = _checks.integer("depth", depth, 2)
@@ -126,7 +126,7 @@ def beside(f: Network, g: Network) -> Network:
         >>> apply(beside(half, double), [[4.0, 4.0]]).tolist()
         [[2.0, 8.0]]
 
-    Source: book.
+    Source: book; claim gain-closed; chapter gain.
     """
     if (f.depth, f.negative_slope) != (g.depth, g.negative_slope):
         raise ValueError(
@@ -154,7 +154,7 @@ def shear(slopes: Any, kinks: Any, depth: int) -> Network:
         >>> apply(shear([0.0, 0.5], [0.5], 6), [[1.0, 1.0]]).round(9).tolist()
         [[1.0, 1.25]]
 
-    Source: book.
+    Source: book; claim gain-closed; chapter gain.
     """
     depth = _checks.integer("depth", depth, 2)
     (V, b), (W, c) = two_layers(slopes, kinks, 0.0)
@@ -185,7 +185,7 @@ def crossing(kappa: float, other: float, aside: float, depth: int) -> Network:
         >>> apply(crossing(2**-0.5, 2**-0.5, 2**-0.5, 5), [[3.0, 2.0]]).round(9).tolist()
         [[3.0]]
 
-    Source: book.
+    Source: book; claim gain-closed; chapter gain.
     """
     depth = _checks.integer("depth", depth, 2)
     root = np.sqrt([_checks.number(n, a) for n, a in (("aside", aside), ("kappa", kappa), ("other", other))])

@@ -41,7 +41,7 @@ def weight_product(net: Network) -> float:
         >>> weight_product(from_layers([([[2.0]], [1.0]), ([[3.0]], None)]))
         6.0
 
-    Source: book.
+    Source: book; claim gain-alternation; chapter gain.
     """
     return float(np.prod([np.linalg.norm(np.asarray(W, np.float64)) for W, _ in net.layers]))
 
@@ -62,7 +62,7 @@ def alternating_sum(slopes: Any) -> Any:
         >>> float(alternating_sum([1.0, 0.0, 1.0]))
         2.0
 
-    Source: book.
+    Source: book; claims gain-principle, gain-alternation; chapter gain.
     """
     xp, slopes = _arrays(slopes=slopes)
     if slopes.ndim not in (1, 2) or len(slopes) == 0:
@@ -90,7 +90,7 @@ def steiner(u: Any, v: Any) -> Any:
         >>> round(float(steiner([1.0, 0.0], [0.5, 3**0.5 / 2])), 9)  # of an equilateral triangle: the root of 3
         1.732050808
 
-    Source: book.
+    Source: book; claim gain-steiner; chapter gain.
     """
     xp, u, v = _arrays(u=u, v=v)
     if u.shape[-1:] != v.shape[-1:] or u.ndim == 0:
@@ -118,7 +118,7 @@ def crease(g: Any, h: Any) -> Any:
         >>> round(float(crease([1.0, 0.0], [0.0, 1.0])) ** 2, 9)  # of max(x, y)
         4.5
 
-    Source: book.
+    Source: book; claim gain-crease; chapter gain.
     """
     xp, g, h = _arrays(g=g, h=h)
     step = h - g
@@ -142,7 +142,7 @@ def area_gain(A: Any, B: Any) -> Any:
         >>> float(area_gain([[1.0, 0.0], [0.0, 1.0]], [[-1.0, 0.0], [0.0, 1.0]]))
         2.0
 
-    Source: book.
+    Source: book; claim gain-area; chapter gain.
     """
     xp, A, B = _arrays(A=A, B=B)
     if A.ndim < 2 or B.ndim < 2 or A.shape[-2] != B.shape[-2] or {A.shape[-1], B.shape[-1]} != {2}:
@@ -175,7 +175,7 @@ def alternation(net: Network, line: Any) -> float:
         >>> alternation(fold, [[-1.0], [1.0]])
         2.0
 
-    Source: book.
+    Source: book; claim gain-alternation; chapter gain.
     """
     line = np.asarray(_checks.points("line", line, net.d_in), np.float64)
     if len(line) == 1:
@@ -210,7 +210,7 @@ def facets(net: Network, X: Any, Y: Any) -> tuple[np.ndarray, np.ndarray]:
         >>> [g.tolist() for g in facets(fold, [[-1.0]], [[2.0]])]
         [[[-1.0]], [[1.0]]]
 
-    Source: book.
+    Source: book; claim gain-crease; chapter gain.
     """
     if net.d_out != 1 or net.depth == 1:
         raise ValueError("A facet is a kink of a scalar function: the network must have one output and a hidden layer.")
@@ -245,7 +245,7 @@ def gains(net: Network, X: Any) -> Gains:
         >>> gains(fold, [[-1.0], [1.0]])
         Gains(alternation=2.0, steiner=2.0, area=0.0)
 
-    Source: book.
+    Source: book; claims gain-alternation, gain-steiner, gain-area; chapter gain.
     """
     X = np.asarray(_checks.points("X", X, net.d_in), np.float64)
     if not 2 <= len(X) <= MOST:
@@ -283,7 +283,7 @@ def orientation(net: Network, X: Any) -> float:
         >>> orientation(fold, [[-1.0], [1.0]])
         3.0
 
-    Source: book.
+    Source: book; claim gain-orientation; chapter gain.
     """
     if net.negative_slope != 0 or net.d_in != net.d_out:
         raise ValueError("The orientation is that of a ReLU network with as many outputs as inputs.")
@@ -319,7 +319,7 @@ def gain_bound(net: Network, X: Any) -> float:
         >>> round(gain_bound(fold, X), 9), round(lower_bound(fold, X), 9)
         (4.0, 2.0)
 
-    Source: book.
+    Source: book; claims gain-alternation, gain-steiner, gain-area, gain-orientation; chapter gain.
     """
     found, L = gains(net, X), net.depth
     P = max(found.alternation, found.steiner)
@@ -347,7 +347,7 @@ def gain_bracket(net: Network, X: Any, rank: int, *, target: Any = None) -> tupl
         >>> [round(side, 9) for side in gain_bracket(fold, [[-1.0], [1.0]], 1)]
         [2.0, 2.0]
 
-    Source: book.
+    Source: book; claims gain-closed, r1-bracket; chapters gain, regularity.
     """
     low, high = r1_bracket(net, X, rank, target=target)
     return max(low, gain_bound(net, X) - net.depth * rank), high

@@ -10,6 +10,7 @@ import pytest
 
 import bnlib as bn
 from bnlib import plotting
+from bnlib.theory.gains import alternating_sum
 from bnlib.theory.leaky_bounds import leaky_schatten
 from scripts.chapters.book import ROOT, Book
 from scripts.chapters.source import BOX
@@ -267,6 +268,12 @@ def test_regularity_shows_the_bounds_of_a_line_and_a_fold():
     turned = (1 - (-1) * 1) / 2  # what two points add whose left singular vectors are opposite, the right ones equal
     assert (ranks.line_bound(), ranks.fold_bound()) == pytest.approx((line, line + turned))
     assert {"2 log s = 2.20", "2 log s + 1 = 3.20"} <= set(labels("regularity"))
+
+
+def test_gain_shows_two_functions_as_steep_as_each_other():
+    for slopes, gain in ((ranks.CLIP, 1), (ranks.FOLD, 2)):
+        assert ranks.gain_of(slopes) == float(alternating_sum(slopes)) == gain
+    assert {"gain 1, cost 0.00", f"gain 2, cost {math.log(4):.2f}"} <= set(labels("gain"))
 
 
 def test_tangent_kernel_shows_the_terms_of_a_chain():

@@ -15,6 +15,7 @@ DRAWN: tuple[Callable[[], Picture], ...] = (
     training.first_pictures,
     ranks.rank,
     ranks.regularity,
+    ranks.gain,
     weights.tangent_kernel,
     weights.weights,
     weights.next_order,

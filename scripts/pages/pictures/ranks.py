@@ -1,4 +1,4 @@
-"""The pictures of part III: a map whose Jacobian sees one dimension where a code needs two, and the cost of a fold."""
+"""The pictures of part III: a map whose Jacobian sees one dimension where a code needs two, folds and their gains."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from scripts.pages.pictures.canvas import BLUE, GREY, INK, RED, WHITE, Picture, Point, scale
 
 SLOPE = 3.0  # of the line and, up to sign, of the fold
+CLIP, FOLD = (0.0, 1.0, 0.0), (-1.0, 1.0)  # slopes of two functions as steep as each other
 
 
 def clipped(x: Point) -> Point:
@@ -77,4 +78,37 @@ def regularity() -> Picture:
     picture.text(216, 88, "$s$", 14)
     picture.text(302, 88, "$−s$", 14)
     picture.text(175, 216, "lower bounds of the second coefficient $R^{(1)}$", 13.5, anchor="middle")
+    return picture
+
+
+def gain_of(slopes: tuple[float, ...]) -> float:
+    """Return the gain of a function by its two most different slopes, or its steepest one.
+
+    Example:
+        >>> gain_of((0.0, 1.0, 0.0)), gain_of((-1.0, 1.0))
+        (1.0, 2.0)
+    """
+    return max(max(slopes) - min(slopes), *map(abs, slopes))
+
+
+def gain() -> Picture:
+    """A ramp with flat ends and a fold of the same steepness, their gains, and what these cost."""
+    picture = Picture(222)
+    bar = scale(0, 2, 0, 150)
+    shapes = (
+        (18.0, "a clip", CLIP, [(0.0, 0.12), (0.3, 0.12), (0.7, 0.52), (1.0, 0.52)], BLUE),
+        (190.0, "a fold", FOLD, [(0.0, 0.62), (0.5, 0.12), (1.0, 0.62)], RED),
+    )
+    for left, words, slopes, shape, color in shapes:
+        x, y = scale(0, 1, left + 8, left + 134), scale(0, 1, 124, 24)
+        picture.path([(left, 16), (left, 130), (left + 142, 130)], INK, 1.2)
+        picture.path([(x(a), y(b)) for a, b in shape], color, 3)
+        picture.text(left + 8, 22, words, 14, bold=True, color=color)
+        for (a, b), (c, d), slope in zip(shape, shape[1:], slopes, strict=False):
+            picture.text(x((a + c) / 2), y((b + d) / 2) - 14, f"{slope:g}".replace("-", "−"), 14, anchor="middle")
+        cost = 2 * math.log(gain_of(slopes))
+        picture.rect(left, 166, bar(cost), 16, color, fill_opacity=0.85)
+        picture.path([(left, 162), (left, 186)], INK, 1.2)
+        picture.text(left, 156, f"gain {gain_of(slopes):g}, cost {cost:.2f}", 13)
+    picture.text(175, 208, "the second coefficient is 2 log gain", 13.5, anchor="middle")
     return picture
