@@ -247,11 +247,18 @@ def gains(net: Network, X: Any) -> Gains:
 
     Source: book; claims gain-alternation, gain-steiner, gain-area; chapter gain.
     """
+    found, size = _scaled(net, X)
+    return Gains(size * found.alternation, size * found.steiner, size * size * found.area)
+
+
+def _scaled(net: Network, X: Any) -> tuple[Gains, float]:
+    """Return the gains of the function divided by a size of its Jacobians, and this size: no square overflows."""
     X = np.asarray(_checks.points("X", X, net.d_in), np.float64)
     if not 2 <= len(X) <= MOST:
         raise ValueError(f"X must hold between 2 and {MOST} inputs, whose pairs are compared, but it holds {len(X)}.")
     line = net.d_in == 1
     J = _jacobians(net, np.unique(X, axis=0) if line else X)
+    J /= (size := float(np.max(np.abs(J))) or 1.0)
     frames = np.swapaxes(np.asarray(_svd.svd(J)[2]), -1, -2)
     i, j = np.triu_indices(len(J), 1)
     found = [
@@ -259,7 +266,7 @@ def gains(net: Network, X: Any) -> Gains:
         for block in np.array_split(np.arange(len(i)), len(i) // PAIRS + 1)
     ]
     longest, largest = np.max(found, axis=0)
-    return Gains(_alternation(J[..., 0]) if line else 0.0, float(longest), float(largest))
+    return Gains(_alternation(J[..., 0]) if line else 0.0, float(longest), float(largest)), size
 
 
 def orientation(net: Network, X: Any) -> float:
@@ -321,10 +328,10 @@ def gain_bound(net: Network, X: Any) -> float:
 
     Source: book; claims gain-alternation, gain-steiner, gain-area, gain-orientation; chapter gain.
     """
-    found, L = gains(net, X), net.depth
+    (found, size), L = _scaled(net, X), net.depth
     P = max(found.alternation, found.steiner)
     turned = orientation(net, X) if net.negative_slope == 0 and net.d_in == net.d_out else -np.inf
-    return max(L * P ** (2 / L), 2 * L * found.area ** (1 / L), turned, lower_bound(net, X))
+    return max(size ** (2 / L) * max(L * P ** (2 / L), 2 * L * found.area ** (1 / L)), turned, lower_bound(net, X))
 
 
 def gain_bracket(net: Network, X: Any, rank: int, *, target: Any = None) -> tuple[float, float]:

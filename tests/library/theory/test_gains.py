@@ -291,6 +291,19 @@ def test_the_fold_beside_the_identity_needs_its_area():
     assert gain_bound(net, [[-1.0, 0.5], [1.0, 0.5]]) == pytest.approx(2 * 2 * 2**0.5)
 
 
+@pytest.mark.parametrize("size", [1e-90, 1e90])
+def test_gains_are_homogeneous_and_no_square_overflows(size):
+    net, X = (
+        bn.random_network(np.random.default_rng(0), (2, 6, 6, 2), bias=0.5),
+        np.random.default_rng(1).normal(size=(8, 2)),
+    )
+    (first, hidden, last), c = net.layers, size
+    other = bn.from_layers([first, hidden, (c * c * last[0], c * c * last[1])])
+    assert gains(other, X).steiner == pytest.approx(c * c * gains(net, X).steiner, rel=1e-9)
+    homogeneous = 3 * max(gains(net, X).steiner ** (2 / 3), 2 * gains(net, X).area ** (1 / 3)) * (c * c) ** (2 / 3)
+    assert gain_bound(other, X) == pytest.approx(max(homogeneous, bn.lower_bound(other, X), orientation(other, X)))
+
+
 def test_inputs_are_compared_once_and_in_order():
     X = np.array([[1.0], [-1.0], [1.0]])
     assert gains(FOLD, X) == gains(FOLD, [[-1.0], [1.0]])
