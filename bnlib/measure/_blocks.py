@@ -35,16 +35,18 @@ def blocks(m: Measures) -> list[Block]:
     """Return the blocks of a report, without the layers."""
     words = m.words
     gap = m.certified_gap if m.certified_gap > ROUNDING * m.squared_norm else 0.0
+    pairs = m.bound > m.lower_bound * (1 + ROUNDING)
+    needs = "what this function needs, by pairs" if pairs else "what this function needs at this depth"
     theorem = Block(_theorem(m), words["theorem"], ("weights-theorem", "weights-corollary"))
     return [
         Block(
             (
                 Row("squared norm", f"{m.squared_norm:.4g}", "of all weights and biases"),
-                Row("  at least", f"{m.lower_bound:.4g}", "what this function needs at this depth"),
+                Row("  at least", f"{m.bound:.4g}", needs),
                 Row("  optimality gap", f"{gap:.4g}", "the most that another network can save"),
             ),
             words["norm"],
-            ("schatten-bound",),
+            ("schatten-bound", *(("gain-alternation", "gain-steiner", "gain-area") if pairs else ())),
         ),
         Block(_balance(m), words["balance"], ("balance",)),
         Block(_rank(m), words["bottleneck"], ("weights-corollary",)),

@@ -12,6 +12,7 @@ from ..build.balancing import balance_residual
 from ..networks import Network, jacobian
 from ..theory.certificates import bottleneck_certificate
 from ..theory.costs import lower_bound, squared_norm
+from ..theory.gains import gain_bound
 from ..theory.ntk import ntk_trace
 from ..theory.spectra import middle, rank_of_spectra, representation_singular_values, weight_singular_values
 from ..training.outcome import relative_imbalance
@@ -20,6 +21,8 @@ from .layer_ranks import LayerRank, above_half, dimensions, layer_rank
 
 # The theorem keeps an L-fold chain of frames for every input: more inputs would need minutes and gigabytes.
 CERTIFIED = 100
+# All pairs of this many inputs are compared: two thousand pairs.
+PAIRED = 64
 # Numbers that an array over inputs may have, and the most inputs that are measured at once.
 ENTRIES, ROWS = 2**24, 2048
 
@@ -33,7 +36,10 @@ class Measures:
         d_in, d_out: dimensions of inputs and outputs.
         dtype: type of the weights; everything is computed in float64.
         squared_norm: all weights and biases.
-        lower_bound: norm that no network of this depth with the same function near the inputs can go below.
+        lower_bound: norm that no network of this depth with the same function near the inputs can go below, by the
+            Jacobian at one input.
+        pair_bound: such a norm by the Jacobians at pairs of at most 64 of the inputs, taken at equal distances; never
+            below that of the same inputs one by one. None for a single input.
         imbalance: largest difference of A_i and B_i over hidden neurons; None at depth 1, which has none.
         relative_imbalance: the same relative to the largest A_i.
         rank, gap: bottleneck rank, read in the middle layers, and its gap; None below depth 3, which has none.
@@ -56,6 +62,7 @@ class Measures:
     dtype: str
     squared_norm: float
     lower_bound: float
+    pair_bound: float | None
     imbalance: float | None
     relative_imbalance: float | None
     rank: int | None
@@ -71,9 +78,14 @@ class Measures:
     representation_ranks: tuple[LayerRank, ...]
 
     @property
+    def bound(self) -> float:
+        """The larger of ``lower_bound`` and ``pair_bound``."""
+        return max(self.lower_bound, self.pair_bound or 0.0)
+
+    @property
     def certified_gap(self) -> float:
         """The optimality gap: what no network of this depth with this function near the inputs can save more than."""
-        return self.squared_norm - self.lower_bound
+        return self.squared_norm - self.bound
 
     @property
     def middle(self) -> list[int]:
@@ -89,7 +101,7 @@ class Measures:
     @property
     def verdict(self) -> str:
         """What all numbers together say, in one sentence or two."""
-        share = rules.percent(self.squared_norm, self.lower_bound)
+        share = rules.percent(self.squared_norm, self.bound)
         return rules.verdict(self.bottleneck, self.rank, share, self.relative_imbalance)
 
     @property
@@ -99,7 +111,7 @@ class Measures:
         hidden = self.middle or range(self.depth - 1)
         features = [self.representation_ranks[i].rank for i in hidden]
         return {
-            "norm": rules.norm(self.squared_norm, self.lower_bound),
+            "norm": rules.norm(self.squared_norm, self.bound, self.lower_bound),
             "balance": rules.balance(self.relative_imbalance),
             "bottleneck": rules.bottleneck(counts, gaps, self.width, self.decided, (self.d_in, self.d_out)),
             "theorem": rules.theorem(self.lhs, self.rhs, self.depth, self.k, self.rank),
@@ -153,6 +165,7 @@ def measures(net: Network, X: Any) -> Measures:
         dtype=str(net.last[0].dtype),
         squared_norm=float(_checks.float64(squared_norm)(net)),
         lower_bound=max(lower_bound(net, block) for block, _ in _blocks(X, many)),
+        pair_bound=_pair_bound(net, X),
         imbalance=_largest_imbalance(net) if net.depth > 1 else None,
         relative_imbalance=relative_imbalance(net) if net.depth > 1 else None,
         rank=rank,
@@ -173,6 +186,13 @@ def measures(net: Network, X: Any) -> Measures:
             for layer, (s, rank) in enumerate(zip(representations, features, strict=True), 1)
         ),
     )
+
+
+def _pair_bound(net: Network, X: np.ndarray) -> float | None:
+    """Return the bound of the norm by pairs of inputs, of so many that the Jacobians of all pairs fit."""
+    fit = int(np.sqrt(2 * ENTRIES / (net.d_in * net.d_out)))
+    some = X[np.linspace(0, len(X) - 1, min(len(X), PAIRED, max(2, fit))).astype(int)]
+    return gain_bound(net, some) if len(some) > 1 else None
 
 
 def _rows(net: Network, arrays: int, most: int) -> int:

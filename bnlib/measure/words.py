@@ -69,21 +69,29 @@ def percent(squared_norm: float, lower_bound: float) -> int | None:
     return math.floor(100 * lower_bound / squared_norm + 1e-9) if squared_norm else None
 
 
-def norm(squared_norm: float, lower_bound: float, *, of: str = "norm") -> str:
-    """Say how much of the norm, or of another sum of squares, is certified to be needed for this function.
+def norm(squared_norm: float, lower_bound: float, single: float | None = None, *, of: str = "norm") -> str:
+    """Say how much of the norm, or of another sum of squares, is certified to be needed, and if by pairs of inputs.
+
+    Args:
+        squared_norm: of the network.
+        lower_bound: of the norm of every network with its function.
+        single: the bound by one input at a time; None for that which is given.
+        of: what the sum of squares is called.
 
     Example:
         >>> norm(100.0, 83.4)
         'Most of the norm (83 %) is certified to be needed.'
+        >>> norm(100.0, 83.4, 61.2)
+        'Most of the norm (83 %) is certified to be needed, by pairs of inputs: one alone certifies 61 %.'
 
-    Source: J23; claim schatten-bound; chapter cost.
+    Source: J23, book; claims schatten-bound, gain-alternation, gain-steiner, gain-area; chapters cost, gain.
     """
-    share = percent(squared_norm, lower_bound)
+    share, alone = (percent(squared_norm, bound) for bound in (lower_bound, lower_bound if single is None else single))
     if share is None:
         return f"The {of} is zero: the network is the zero function."
-    if lower_bound / squared_norm >= MOST:
-        return f"Most of the {of} ({share} %) is certified to be needed."
-    return f"Less than half of the {of} ({share} %) is certified to be needed."
+    much = "Most" if lower_bound / squared_norm >= MOST else "Less than half"
+    pairs = f", by pairs of inputs: one alone certifies {alone} %" if alone != share else ""
+    return f"{much} of the {of} ({share} %) is certified to be needed{pairs}."
 
 
 def balance(imbalance: float | None) -> str:

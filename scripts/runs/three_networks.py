@@ -104,7 +104,7 @@ def measure() -> dict[str, tuple[Report, float, float]]:
 def table(found: dict[str, tuple[Report, float, float]]) -> str:
     """Return the page's table of the three networks, and what the report says of each."""
     rows = [
-        f"| {name} | {RIDGE[name]:g} | {fit:.4f} | {test:.4f} | {words.percent(r.squared_norm, r.lower_bound)} % | "
+        f"| {name} | {RIDGE[name]:g} | {fit:.4f} | {test:.4f} | {words.percent(r.squared_norm, r.bound)} % | "
         f"{r.relative_imbalance:.2g} |\n"
         for name, (r, fit, test) in found.items()
     ]

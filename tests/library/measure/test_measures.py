@@ -121,6 +121,31 @@ def test_depth_two_is_measured_without_a_rank():
     assert r.words["features"].startswith("The hidden features lie near ")
 
 
+def test_a_fold_is_certified_by_pairs_of_inputs():
+    """At each input its slope is one, so that one input certifies half of the norm; two certify all of it."""
+    net = bn.from_layers([([[1.0], [-1.0]], None), ([[1.0, 1.0]], None)])
+    r = bn.report(net, [[-1.0], [0.5], [1.0]])
+    assert (r.lower_bound, r.pair_bound, r.bound) == pytest.approx((2.0, 4.0, 4.0))
+    assert r.certified_gap == pytest.approx(0, abs=1e-12)
+    assert "100 % of the norm is certified" in r.verdict
+    assert r.words["norm"].endswith("(100 %) is certified to be needed, by pairs of inputs: one alone certifies 50 %.")
+    assert "what this function needs, by pairs" in str(r)
+    assert "gain-alternation" in str(r)
+    one = bn.report(net, [[1.0]])
+    assert (one.pair_bound, one.bound) == (None, one.lower_bound)
+    assert "by pairs" not in str(one)
+
+
+def test_pairs_are_of_as_many_inputs_as_fit(monkeypatch):
+    net, X = bn.random_network(np.random.default_rng(0), (3, 5, 5, 2), bias=0.5), FIXED_X
+    seen = []
+    monkeypatch.setattr("bnlib.measure.measures.gain_bound", lambda net, some: seen.append(len(some)) or 1.0)
+    bn.report(net, X)
+    monkeypatch.setattr("bnlib.measure.measures.PAIRED", 3)
+    bn.report(net, X)
+    assert seen == [len(X), 3]
+
+
 def test_depth_one_has_its_norm_as_its_bound():
     W = np.random.default_rng(0).normal(size=(2, 3))
     r = bn.report([(W, None)], FIXED_X)
