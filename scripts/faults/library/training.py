@@ -21,9 +21,9 @@ from scripts.faults.checks import (
 
 TRAINING_FAULTS: list[Row] = [
     (
-        "leaky-start-of-layer", "training/leaky", "new layers take the weights at the end of their share",
-        "middles = (np.cumsum(leak) - leak / 2)", "middles = (np.cumsum(leak) - leak * 0)",
-        LEAKY_TRAINING, "repeat_their_weights or finer_layers",
+        "leaky-start-of-layer", "training/leaky", "new layers take the weights at the start of their share",
+        "middles = (np.cumsum(leak) - leak / 2)", "middles = (np.cumsum(leak) - leak)",
+        LEAKY_TRAINING, "repeat_their_weights",
     ),
     (
         "leaky-shift-held", "training/leaky", "trained leaks whose sum is kept in value alone",
