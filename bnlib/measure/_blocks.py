@@ -38,6 +38,7 @@ def blocks(m: Measures) -> list[Block]:
     pairs = m.bound > m.lower_bound * (1 + ROUNDING)
     needs = "what this function needs, by pairs" if pairs else "what this function needs at this depth"
     theorem = Block(_theorem(m), words["theorem"], ("weights-theorem", "weights-corollary"))
+    spectrum = Block(_spectrum(m), words.get("spectrum", ""), ("gap-spectrum",))
     return [
         Block(
             (
@@ -51,6 +52,7 @@ def blocks(m: Measures) -> list[Block]:
         Block(_balance(m), words["balance"], ("balance",)),
         Block(_rank(m), words["bottleneck"], ("weights-corollary",)),
         *([theorem] if m.middle else []),
+        *([spectrum] if spectrum.rows else []),
         Block(
             (
                 Row("tangent kernel", f"{m.ntk_trace:.4g}", f"mean trace over {_inputs(m)}"),
@@ -74,14 +76,18 @@ def _balance(m: Measures) -> tuple[Row, ...]:
 def _rank(m: Measures) -> tuple[Row, ...]:
     if m.gap is None:
         return (Row("bottleneck rank", "none", "no middle layers to read it in"),)
-    first, last = m.middle[0] + 1, m.middle[-1] + 1
-    span = f"{first}" if first == last else f"{first} to {last}"
     decided = "decided" if m.decided else "undecided"
     return (
         Row("bottleneck rank", f"{m.rank}", f"dimensions of the middle, {decided}"),
         Row("  gap", f"{m.gap:.3g}", "from the last value counted to the next"),
-        Row("  read in", span, "the layers of the middle third"),
+        Row("  read in", _span(m), "the layers of the middle third"),
     )
+
+
+def _span(m: Measures) -> str:
+    """Return the numbers of the middle layers."""
+    first, last = m.middle[0] + 1, m.middle[-1] + 1
+    return f"{first}" if first == last else f"{first} to {last}"
 
 
 def _theorem(m: Measures) -> tuple[Row, ...]:
@@ -91,6 +97,16 @@ def _theorem(m: Measures) -> tuple[Row, ...]:
         Row("bottleneck theorem", f"k = {m.k}", f"rank of both sides; medians, {_inputs(m)}"),
         Row("  left side", f"{m.lhs:.4g}", "squared distance to rank k, with biases"),
         Row("  right side", f"{m.rhs:.4g}", "squared norm - L k - 2 log |J|_k"),
+    )
+
+
+def _spectrum(m: Measures) -> tuple[Row, ...]:
+    if m.roots is None:
+        return ()
+    return (
+        Row("one spectrum", f"{m.roots[0]:.4g}", f"its largest value, for layers {_span(m)}"),
+        Row("  within", f"{m.radius:.3g}", "of it is each of their values, certified"),
+        Row("  measured", f"{m.spread:.3g}", "the largest distance of one of them"),
     )
 
 

@@ -14,6 +14,7 @@ from ..theory.certificates import bottleneck_certificate
 from ..theory.costs import lower_bound, squared_norm
 from ..theory.gains import gain_bound
 from ..theory.ntk import ntk_trace
+from ..theory.root_spectra import spectrum_certificate
 from ..theory.spectra import middle, rank_of_spectra, representation_singular_values, weight_singular_values
 from ..training.outcome import relative_imbalance
 from . import words as rules
@@ -23,6 +24,8 @@ from .layer_ranks import LayerRank, above_half, dimensions, layer_rank
 CERTIFIED = 100
 # All pairs of this many inputs are compared: two thousand pairs.
 PAIRED = 64
+# Any input ties the middle layers to one spectrum; each costs a decomposition of the size of a weight matrix.
+TIED = 10
 # Numbers that an array over inputs may have, and the most inputs that are measured at once.
 ENTRIES, ROWS = 2**24, 2048
 
@@ -47,7 +50,11 @@ class Measures:
         k: rank at which the theorem is evaluated: the bottleneck rank, or the lowest rank of a Jacobian below it.
         lhs, rhs: the two sides of the bottleneck theorem at k, medians over at most 100 of the inputs, taken at equal
             distances; None where k is 0.
-        ntk_trace: mean of Tr Theta(x, x) over the same inputs.
+        roots: the one spectrum of the middle layers, at that of at most 10 inputs which ties them to it best; None
+            where there are fewer than two such layers.
+        radius: what no singular value of the middle layers is farther from it than, by their optimality gap.
+        spread: largest distance of the singular values of one of them that is measured, at most the radius.
+        ntk_trace: mean of Tr Theta(x, x) over the same inputs as both sides.
         weights: (L, m) singular values of the weights.
         representations: (L-1, m) singular values of the hidden representations.
         weight_ranks: ``LayerRank`` of each of the L weight matrices.
@@ -71,6 +78,9 @@ class Measures:
     k: int
     lhs: float | None
     rhs: float | None
+    roots: np.ndarray | None
+    radius: float | None
+    spread: float | None
     ntk_trace: float
     weights: np.ndarray
     representations: np.ndarray
@@ -115,9 +125,16 @@ class Measures:
             "balance": rules.balance(self.relative_imbalance),
             "bottleneck": rules.bottleneck(counts, gaps, self.width, self.decided, (self.d_in, self.d_out)),
             "theorem": rules.theorem(self.lhs, self.rhs, self.depth, self.k, self.rank),
+            **self._spectrum_words(),
             "kernel": rules.kernel(self.ntk_trace, min(self.inputs, CERTIFIED)),
             "features": rules.features(features, counts, self.inputs),
         }
+
+    def _spectrum_words(self) -> dict[str, str]:
+        """Return what ties the middle layers to one spectrum, where there are two of them or more."""
+        if self.roots is None or self.radius is None:
+            return {}
+        return {"spectrum": rules.spectrum(self.roots.tolist(), self.radius, self.middle)}
 
     def _middle(self) -> tuple[list[int], list[float]]:
         """Return ranks and gaps of the middle layers."""
@@ -149,10 +166,11 @@ def measures(net: Network, X: Any) -> Measures:
     X = np.asarray(X)
     weights, representations = weight_singular_values(net), representation_singular_values(net, X)
     rank, gap, decided = rank_of_spectra(weights, representations) if net.depth > 2 else (None, None, False)
-    some = X[np.linspace(0, len(X) - 1, min(len(X), CERTIFIED)).astype(int)]
+    some = _spaced(X, CERTIFIED)
     few = _rows(net, net.depth, CERTIFIED)
     k = min(rank, *(_least_rank(net, block) for block, _ in _blocks(some, few))) if rank else 0
     lhs, rhs = _sides(net, some, k, few) if k else (None, None)
+    roots, radius, spread = _tied(net, _spaced(X, TIED), few) if net.depth > 3 else (None, None, None)
     many = few if len(X) <= ROWS else _rows(net, 1, ROWS)
     eps = float(jnp.finfo(net.last[0].dtype).eps)
     counts, features = above_half(weights).tolist(), dimensions(representations).tolist()
@@ -174,6 +192,9 @@ def measures(net: Network, X: Any) -> Measures:
         k=k,
         lhs=lhs,
         rhs=rhs,
+        roots=roots,
+        radius=radius,
+        spread=spread,
         ntk_trace=float(np.mean(np.concatenate([ntk_trace(net, b)[-new:] for b, new in _blocks(some, few)]))),
         weights=weights,
         representations=representations,
@@ -191,8 +212,13 @@ def measures(net: Network, X: Any) -> Measures:
 def _pair_bound(net: Network, X: np.ndarray) -> float | None:
     """Return the bound of the norm by pairs of inputs, of so many that the Jacobians of all pairs fit."""
     fit = int(np.sqrt(2 * ENTRIES / (net.d_in * net.d_out)))
-    some = X[np.linspace(0, len(X) - 1, min(len(X), PAIRED, max(2, fit))).astype(int)]
+    some = _spaced(X, min(PAIRED, max(2, fit)))
     return gain_bound(net, some) if len(some) > 1 else None
+
+
+def _spaced(X: Any, most: int) -> Any:
+    """Return inputs at equal distances, at most so many."""
+    return X[np.linspace(0, len(X) - 1, min(len(X), most)).astype(int)]
 
 
 def _rows(net: Network, arrays: int, most: int) -> int:
@@ -213,6 +239,17 @@ def _sides(net: Network, X: Any, k: int, rows: int) -> tuple[float, float]:
     found = [(bottleneck_certificate(net, block, k), new) for block, new in _blocks(X, rows)]
     lhs, rhs = (np.concatenate([getattr(c, side)[-new:] for c, new in found]) for side in ("lhs", "rhs"))
     return float(np.median(lhs)), float(np.median(rhs))
+
+
+def _tied(net: Network, X: Any, rows: int) -> tuple[np.ndarray, float, float]:
+    """Return the spectrum of the middle layers at the best of the inputs, its radius and the spread around it."""
+    layers = middle(net.depth)
+    found = [spectrum_certificate(net, block, (layers[0], layers[-1] + 1)) for block, _ in _blocks(X, rows)]
+    roots, radius, distances = (
+        np.concatenate([getattr(c, name) for c in found]) for name in ("roots", "radius", "distances")
+    )
+    best = np.argmin(radius)
+    return roots[best], float(radius[best]), float(np.max(distances[best]))
 
 
 @_checks.float64

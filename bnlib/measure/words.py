@@ -222,6 +222,34 @@ def theorem(lhs: float | None, rhs: float | None, depth: int, k: int, rank: int 
     return said + (f" It stands at k = {k}, the rank of a Jacobian." if k < rank else "")
 
 
+def spectrum(roots: Sequence[float], radius: float, layers: Sequence[int]) -> str:
+    """Say how near the optimality gap of the middle layers keeps their singular values to one spectrum.
+
+    Each is at most the radius away from its root, so that a layer has exactly as many above 1/2 as there are roots
+    above 1/2 where the radius reaches over it from no root. A radius of 1/2 or more is called too large. The radius is
+    rounded up.
+
+    Args:
+        roots: the spectrum, decreasing.
+        radius: root of the optimality gap of these layers, without biases.
+        layers: their indices, from 0; two at least.
+
+    Example:
+        >>> spectrum([1.2, 1.1, 0.0], 0.31, [2, 3, 4])
+        'All values of layers 3 to 5 are within 0.31 of one spectrum, and each layer has exactly 2 above 1/2.'
+
+    Source: book; claim gap-spectrum; chapter weights.
+    """
+    span = f"layers {layers[0] + 1} to {layers[-1] + 1}"
+    if radius >= GAP:
+        return f"The optimality gap of {span} is too large to tie them to one spectrum."
+    said = f"All values of {span} are within {_up(radius):.2g} of one spectrum"
+    count = sum(root > GAP for root in roots)
+    if all(abs(root - GAP) > radius for root in roots):
+        return f"{said}, and each layer has exactly {count} above 1/2."
+    return f"{said}, which leaves open how many are above 1/2."
+
+
 def kernel(trace: float, inputs: int) -> str:
     r"""Say how sharp the mean squared error can be where it vanishes, from the mean trace of the tangent kernel.
 
@@ -238,9 +266,8 @@ def kernel(trace: float, inputs: int) -> str:
 
     Source: J23; claim edge; chapter tangent_kernel.
     """
-    bound = Context(prec=2, rounding=ROUND_CEILING).create_decimal_from_float(2 * trace)
     fit = f"{inputs} input{'s' if inputs != 1 else ''}"
-    return f"Sharpness of the squared loss at a perfect fit of {fit}: at most {float(bound):.2g}."
+    return f"Sharpness of the squared loss at a perfect fit of {fit}: at most {_up(2 * trace):.2g}."
 
 
 def features(ranks: Sequence[int], counts: Sequence[int], inputs: int) -> str:
@@ -269,6 +296,11 @@ def features(ranks: Sequence[int], counts: Sequence[int], inputs: int) -> str:
     if max(ranks) < min(counts):
         return f"{lie}, fewer than the weights keep ({_span(counts)}): low rank on these inputs, not in the weights."
     return f"{lie}, the weights keep {_span(counts)}."
+
+
+def _up(value: float) -> float:
+    """Return a number rounded up to two digits."""
+    return float(Context(prec=2, rounding=ROUND_CEILING).create_decimal_from_float(value))
 
 
 def _shown(counts: Sequence[int], gaps: Sequence[float], width: int) -> list[int]:

@@ -14,6 +14,7 @@ import pytest
 import bnlib as bn
 import reference
 from bnlib import claims, deep_linear, infinite
+from bnlib.theory.root_spectra import spectrum_certificate
 from bnlib.training import smoothed_objective
 from second_leaky import LEAKY
 from strategies import random_layers
@@ -266,6 +267,35 @@ def weights_theorem(rng):
             yield found.rhs[i], reference.squared_norm(net) - 3 * k - np.sum(np.log(s))
 
 
+def root_spectrum_of(A, depth):
+    """Return the roots of the non-zero singular values of a matrix of full rank, from the smaller Gram matrix."""
+    gram = A @ A.T if A.shape[0] <= A.shape[1] else A.T @ A
+    return np.sort(np.linalg.eigvalsh(gram))[::-1] ** (0.5 / depth)
+
+
+def gap_spectrum(rng):
+    """Inputs at which all neurons of a leaky network are seen, so that no singular value is rounding."""
+    net, X = draw(rng, widths=(3, 5, 4, 3))
+    both = reference.layers(net)
+    for p, q in itertools.combinations(range(4), 2):
+        found = spectrum_certificate(net, X, (p, q))
+        for i, x in enumerate(X):
+            J = both[p][0]
+            for j in range(p + 1, q):
+                J = both[j][0] @ np.diag(reference.masks(net, x)[j - 1]) @ J
+            tau = root_spectrum_of(J, q - p)
+            left = []
+            for W, b in both[p:q]:
+                s = root_spectrum_of(W, 1)[: found.roots.shape[1]]  # padded layers have neurons of zeros
+                least = min(len(tau), len(s))
+                apart = np.sum((s[:least] - tau[:least]) ** 2) + np.sum(s[least:] ** 2) + np.sum(tau[least:] ** 2)
+                left.append(apart + b @ b)
+            yield found.per_layer[i], left
+            norm = sum(np.trace(W.T @ W) + b @ b for W, b in both[p:q])
+            yield found.rhs[i], norm - (q - p) * np.sum(tau**2)
+            yield found.slack[i], found.rhs[i] - np.sum(left)
+
+
 def parameter_jacobian(net, x, step=1e-5):
     """Move one parameter after the other; the network is affine in each one, away from kinks."""
     columns = []
@@ -458,6 +488,7 @@ SECOND = {
     "depth-window": depth_window,
     "narrow-minima": narrow_minima,
     "weights-theorem": weights_theorem,
+    "gap-spectrum": gap_spectrum,
     "ntk-identity": ntk_identity,
     "ntk-bound": ntk_bound,
     "still-code": still_code,

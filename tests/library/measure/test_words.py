@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import bnlib as bn
 from bnlib.measure import words
+from bnlib.theory.root_spectra import spectrum_certificate
 from bnlib.theory.spectra import middle, rank_of_spectra
 from bnlib.training import outcome
 from strategies import FIXED_X, fixed_net
@@ -180,6 +181,46 @@ def test_the_theorem_proves_as_many_layers_as_is_said(k, rows):
     else:
         assert said.startswith("Both sides are large")
         assert total >= len(s) / 4
+
+
+@given(spectra, st.integers(0, 4))
+def test_the_count_of_the_one_spectrum_is_that_of_every_layer(rows, kept):
+    """Any layers with these spectra: the least radius that they allow is said, and its count is theirs."""
+    s = -np.sort(-np.array(rows), axis=1)
+    roots = np.where(np.arange(4) < kept, np.mean(s, axis=0), 0.0)
+    radius = float(np.sqrt(np.sum((s - roots) ** 2)))
+    said = words.spectrum(roots.tolist(), radius, range(2, 2 + len(s)))
+    counts = set(np.sum(s > 0.5, axis=1).tolist())
+    span = f"layers 3 to {2 + len(s)}"
+    if found := re.fullmatch(rf"All values of {span} are within (\S+) of one spectrum, (.*)\.", said):
+        assert radius <= float(found[1]) <= 1.1 * radius + 1e-300
+        assert radius < 0.5
+        if exactly := re.fullmatch(r"and each layer has exactly (\d) above 1/2", found[2]):
+            assert counts == {int(exactly[1])}
+        else:
+            assert found[2] == "which leaves open how many are above 1/2"
+            assert np.min(np.abs(roots - 0.5)) <= radius
+    else:
+        assert said == f"The optimality gap of {span} is too large to tie them to one spectrum."
+        assert radius >= 0.5
+
+
+def test_the_middle_layers_of_a_report_are_tied_to_one_spectrum():
+    layers = [(1.1 * np.eye(3), 0.2 * np.ones(3)) for _ in range(7)]
+    layers[3] = (np.diag([1.1, 1.1, 1.2]), 0.2 * np.ones(3))
+    net, points = bn.from_layers(layers), np.concatenate([-9.0 * np.ones((1, 3)), np.abs(FIXED_X)])
+    r = bn.report(net, points)
+    c = spectrum_certificate(net, points[1], (2, 5))
+    assert r.radius == pytest.approx(float(c.radius))  # at the best input; at the first no neuron is active
+    assert r.spread == pytest.approx(c.distances.max())
+    np.testing.assert_allclose(r.roots, c.roots)
+    assert 0.05 < r.spread <= r.radius < 0.12
+    assert "and each layer has exactly 3 above 1/2. [gap-spectrum]" in " ".join(str(r).split())
+    assert r.words["spectrum"].startswith("All values of layers 3 to 5 are within 0.12 of one")
+    shallow = bn.report(fixed_net(), FIXED_X)
+    assert (shallow.roots, shallow.radius, shallow.spread) == (None, None, None)
+    assert "spectrum" not in shallow.words
+    assert "gap-spectrum" not in str(shallow)
 
 
 def test_sides_of_the_theorem():
