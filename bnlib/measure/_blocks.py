@@ -105,8 +105,8 @@ def _spectrum(m: Measures) -> tuple[Row, ...]:
         return ()
     return (
         Row("one spectrum", f"{m.roots[0]:.4g}", f"its largest value, for layers {_span(m)}"),
-        Row("  within", f"{m.radius:.3g}", "of it is each of their values, certified"),
-        Row("  measured", f"{m.spread:.3g}", "the largest distance of one of them"),
+        Row("  certified", f"{m.radius:.3g}", "no value of theirs is farther from it"),
+        Row("  measured", f"{m.spread:.3g}", "largest distance of one of these layers"),
     )
 
 

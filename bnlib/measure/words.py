@@ -236,18 +236,18 @@ def spectrum(roots: Sequence[float], radius: float, layers: Sequence[int]) -> st
 
     Example:
         >>> spectrum([1.2, 1.1, 0.0], 0.31, [2, 3, 4])
-        'All values of layers 3 to 5 are within 0.31 of one spectrum, and each layer has exactly 2 above 1/2.'
+        'All singular values of layers 3 to 5 are within 0.31 of one spectrum: in each exactly 2 are above 1/2.'
 
     Source: book; claim gap-spectrum; chapter weights.
     """
     span = f"layers {layers[0] + 1} to {layers[-1] + 1}"
     if radius >= GAP:
         return f"The optimality gap of {span} is too large to tie them to one spectrum."
-    said = f"All values of {span} are within {_up(radius):.2g} of one spectrum"
+    said = f"All singular values of {span} are within {_up(radius):.2g} of one spectrum"
     count = sum(root > GAP for root in roots)
     if all(abs(root - GAP) > radius for root in roots):
-        return f"{said}, and each layer has exactly {count} above 1/2."
-    return f"{said}, which leaves open how many are above 1/2."
+        return f"{said}: in each exactly {count} {'is' if count == 1 else 'are'} above 1/2."
+    return f"{said}. How many are above 1/2 stays open."
 
 
 def kernel(trace: float, inputs: int) -> str:

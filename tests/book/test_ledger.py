@@ -58,6 +58,7 @@ EXPECTED = [
     "narrow-rates",
     "weights-theorem",
     "weights-corollary",
+    "gap-spectrum",
     "balanced-profile",
     "ntk-identity",
     "ntk-bound",

@@ -120,6 +120,50 @@ def test_broken_refinement_is_caught(variant):
         check_refinement(fixed_net(), FIXED_X[0], 2, variant)
 
 
+# One spectrum for all layers.
+
+
+def spectra_and_radius(net, x, window):
+    """Return the spectra of the layers of a window, padded, their root spectrum and the radius, all in NumPy."""
+    p, q = window
+    D, weights = reference.masks(net, x), [W for W, _ in reference.layers(net)]
+    J = weights[p]
+    for i in range(p + 1, q):
+        J = weights[i] @ (D[i - 1][:, None] * J)
+    m = max(min(W.shape) for W in [J, *weights[p:q]])
+    s = np.array([np.pad(v, (0, m - len(v))) for v in map(reference.singular_values, weights[p:q])])
+    size = 1e-13 * np.prod(s[:, 0])
+    roots = np.maximum(np.pad(reference.singular_values(J), (0, m - min(J.shape))) - size, 0.0) ** (1 / (q - p))
+    return s, roots, np.sqrt(max(np.sum(s**2) - (q - p) * np.sum(roots**2), 0.0) + 1e-12)
+
+
+def check_count(net, x, window, share=1.0):
+    """Assert the count of the corollary where no root is within a share of the radius of a level."""
+    s, roots, radius = spectra_and_radius(net, x, window)
+    assert np.all(np.abs(s - roots) <= share * radius)
+    for level in (0.25, 0.5, 1.0):
+        if np.all(np.abs(roots - level) > share * radius):
+            assert set(np.sum(s > level, axis=1)) == {int(np.sum(roots > level))}
+
+
+@given(networks_and_inputs(), st.data())
+@settings(max_examples=30)
+def test_a_count_without_a_rank(pair, data):
+    net, X = pair
+    p = data.draw(st.integers(0, net.depth - 1))
+    check_count(net, X[0], (p, data.draw(st.integers(p + 1, net.depth))))
+    gain = data.draw(st.floats(0.5, 1.5))
+    check_count(bn.linear_network(np.diag([gain, gain**2, 0.0]), 6), np.ones(3), (1, 5))
+
+
+def test_a_count_inside_the_radius_may_be_wrong():
+    """Two layers with the values t and 1/t have roots of one and the radius t - 1/t, more than half of it needed."""
+    net = bn.from_layers([([[1.4]], None), ([[1 / 1.4]], None)])
+    check_count(net, np.ones(1), (0, 2))
+    with pytest.raises(AssertionError):
+        check_count(net, np.ones(1), (0, 2), share=0.5)
+
+
 # The profile of balanced networks.
 
 

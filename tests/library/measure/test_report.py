@@ -421,6 +421,9 @@ def test_what_the_page_says_in_words(example):
     assert plain.representation_ranks[-1].rank < 10 == plain.k
     assert penalty.decided
     assert {rank.rank for rank in penalty.weight_ranks[1:-1]} == {penalty.rank}
+    assert penalty.words["spectrum"].endswith(f"in each exactly {penalty.rank} are above 1/2.")
+    assert "too large" in plain.words["spectrum"]
+    assert all("it says little here" in r.words["theorem"] for r in (plain, penalty))
     assert penalty.certified_gap < 0.2 * penalty.squared_norm < plain.certified_gap < plain.squared_norm
     assert {rank.rank for rank in penalty.representation_ranks[1:]} == {penalty.rank}
     assert round(plain.squared_norm / penalty.squared_norm) == 9

@@ -7,7 +7,7 @@ from decimal import Decimal
 import jax
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import bnlib as bn
@@ -184,6 +184,9 @@ def test_the_theorem_proves_as_many_layers_as_is_said(k, rows):
 
 
 @given(spectra, st.integers(0, 4))
+@example([[0.6, 0, 0, 0], [0.5, 0, 0, 0], [0.5, 0, 0, 0]], 1)  # near one another, on both sides of 1/2
+@example([[1.0, 0.9, 0, 0], [1.0, 1.0, 0, 0], [0.9, 0.9, 0.1, 0]], 2)
+@example([[1.0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]], 1)
 def test_the_count_of_the_one_spectrum_is_that_of_every_layer(rows, kept):
     """Any layers with these spectra: the least radius that they allow is said, and its count is theirs."""
     s = -np.sort(-np.array(rows), axis=1)
@@ -192,13 +195,13 @@ def test_the_count_of_the_one_spectrum_is_that_of_every_layer(rows, kept):
     said = words.spectrum(roots.tolist(), radius, range(2, 2 + len(s)))
     counts = set(np.sum(s > 0.5, axis=1).tolist())
     span = f"layers 3 to {2 + len(s)}"
-    if found := re.fullmatch(rf"All values of {span} are within (\S+) of one spectrum, (.*)\.", said):
+    if found := re.fullmatch(rf"All singular values of {span} are within (\S+) of one spectrum[.:] (.*)\.", said):
         assert radius <= float(found[1]) <= 1.1 * radius + 1e-300
         assert radius < 0.5
-        if exactly := re.fullmatch(r"and each layer has exactly (\d) above 1/2", found[2]):
+        if exactly := re.fullmatch(r"in each exactly (1(?= is)|[02-4](?= are)) (?:is|are) above 1/2", found[2]):
             assert counts == {int(exactly[1])}
         else:
-            assert found[2] == "which leaves open how many are above 1/2"
+            assert found[2] == "How many are above 1/2 stays open"
             assert np.min(np.abs(roots - 0.5)) <= radius
     else:
         assert said == f"The optimality gap of {span} is too large to tie them to one spectrum."
@@ -215,8 +218,8 @@ def test_the_middle_layers_of_a_report_are_tied_to_one_spectrum():
     assert r.spread == pytest.approx(c.distances.max())
     np.testing.assert_allclose(r.roots, c.roots)
     assert 0.05 < r.spread <= r.radius < 0.12
-    assert "and each layer has exactly 3 above 1/2. [gap-spectrum]" in " ".join(str(r).split())
-    assert r.words["spectrum"].startswith("All values of layers 3 to 5 are within 0.12 of one")
+    assert "in each exactly 3 are above 1/2. [gap-spectrum]" in " ".join(str(r).split())
+    assert r.words["spectrum"].startswith("All singular values of layers 3 to 5 are within 0.12 of one")
     shallow = bn.report(fixed_net(), FIXED_X)
     assert (shallow.roots, shallow.radius, shallow.spread) == (None, None, None)
     assert "spectrum" not in shallow.words
