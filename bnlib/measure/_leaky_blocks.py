@@ -1,7 +1,5 @@
 """The blocks of a report on a leaky network: numbers, each with a line of meaning, what they say, and the claims."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ._blocks import ROUNDING, Block, Row
@@ -31,7 +29,7 @@ def blocks(m: LeakyMeasures) -> list[Block]:
         Block(
             (
                 Row("effective depth", f"{m.effective_depth:.4g}", "sum of the leaks"),
-                Row("  leak", _span(m.leak), "share of the state that a step replaces"),
+                *_leaks(m),
             ),
             words["depth"],
             (),
@@ -50,8 +48,12 @@ def blocks(m: LeakyMeasures) -> list[Block]:
             (
                 Row("bottleneck rank", f"{m.rank}", f"of the middle, {'decided' if m.decided else 'undecided'}"),
                 Row("  gap", f"{m.gap:.3g}", "from the last value counted to the next"),
-                Row("  read in", _span([i + 1 for i in (m.middle[0], m.middle[-1])]), "the layers of the middle third"),
-                Row("  of the states", _span(m.state_dimensions), "dimensions, the least and the most"),
+                Row("  read in", _span(m.middle[0] + 1, m.middle[-1] + 1), "the layers of the middle third"),
+                Row(
+                    "  of the states",
+                    _span(min(m.state_dimensions), max(m.state_dimensions)),
+                    "dimensions, the least and the most",
+                ),
             ),
             words["bottleneck"],
             ("leaky-weights",),
@@ -73,7 +75,13 @@ def _theorem(m: LeakyMeasures) -> tuple[Row, ...]:
     )
 
 
-def _span(values: Sequence[float] | np.ndarray) -> str:
-    numbers = sorted(float(v) for v in np.ravel(values))
-    low, high = f"{numbers[0]:.3g}", f"{numbers[-1]:.3g}"
-    return low if low == high else f"{low} to {high}"
+def _leaks(m: LeakyMeasures) -> tuple[Row, ...]:
+    low, high = f"{np.min(m.leak):.3g}", f"{np.max(m.leak):.3g}"
+    replaced = "share of the state that a step replaces"
+    if low == high:
+        return (Row("  leak", low, replaced),)
+    return Row("  least leak", low, replaced), Row("  largest leak", high, "that of another step")
+
+
+def _span(low: int, high: int) -> str:
+    return f"{low}" if low == high else f"{low} to {high}"
