@@ -47,7 +47,7 @@ def leaky_schatten(s: Any, leak: float, layers: int) -> np.ndarray:
         >>> round(float(leaky_schatten([4.0, 0.25], 0.5, 2)), 12)  # 2/0.5 times 1.5^2 + 0
         9.0
 
-    Source: JK24, book; claim leaky-schatten; chapter leaky.
+    Source: book; claim leaky-schatten; chapter leaky.
     """
     s, leak = _values("s", s), _leak(leak)
     layers = _checks.integer("layers", layers, 1)

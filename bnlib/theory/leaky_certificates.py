@@ -78,7 +78,7 @@ def leaky_certificate(net: LeakyNetwork, x: Any, k: int) -> LeakyCertificate:
         >>> round(float(c.total), 9), round(float(c.excess), 9)
         (2.613705639, 2.613705639)
 
-    Source: JK24, book; claim leaky-weights; chapter leaky.
+    Source: book; claim leaky-weights; chapter leaky.
     """
     _svd.untraced(net, x)
     x = _checks.floating("x", x)
