@@ -213,7 +213,7 @@ def _pair_bound(net: Network, X: np.ndarray) -> float | None:
     """Return the bound of the norm by pairs of inputs, of so many that the Jacobians of all pairs fit."""
     fit = int(np.sqrt(2 * ENTRIES / (net.d_in * net.d_out)))
     some = _spaced(X, min(PAIRED, max(2, fit)))
-    return gain_bound(net, some) if len(some) > 1 else None
+    return _checks.float64(gain_bound)(net, some) if len(some) > 1 else None
 
 
 def _spaced(X: Any, most: int) -> Any:

@@ -213,7 +213,7 @@ MEASURE_FAULTS: list[Row] = [
      "math.floor(100 * lower_bound / squared_norm + 1e-9)", "round(100 * lower_bound / squared_norm)",
      WORDS, "rounded_down"),
     ("words-most-alone", "measure/words", "half of the norm is not yet most of it",
-     "lower_bound / squared_norm >= MOST:", "lower_bound / squared_norm > MOST:", WORDS, "rounded_down"),
+     "lower_bound / squared_norm >= MOST else", "lower_bound / squared_norm > MOST else", WORDS, "rounded_down"),
     ("words-balanced-loosely", "measure/words", "balanced within a tenth",
      "BALANCED = 1e-2", "BALANCED = 1e-1", WORDS, "converged_training"),
     ("words-far-late", "measure/words", "half of a neuron is not yet far from balanced",
@@ -257,7 +257,7 @@ MEASURE_FAULTS: list[Row] = [
      "ranks = [self.weight_ranks[i] for i, _ in enumerate(self.middle)]", WORDS, "built_networks"),
     ("report-absolute-imbalance", "measure/measures", "words of the imbalance from its absolute size",
      "rules.balance(self.relative_imbalance)", "rules.balance(self.imbalance)", WORDS, "imbalance_that_counts"),
-    ("report-numerical-always", "measure/report", "numerical ranks without being asked",
+    ("report-numerical-always", "measure/shown", "numerical ranks without being asked",
      "def text(self, *, numerical: bool = False)", "def text(self, *, numerical: bool = True)",
      REPORT, "test_command_line or undecided"),
     # Recorded arrays of any architecture.

@@ -209,9 +209,10 @@ def test_the_count_of_the_one_spectrum_is_that_of_every_layer(rows, kept):
 
 
 def test_the_middle_layers_of_a_report_are_tied_to_one_spectrum():
-    layers = [(1.1 * np.eye(3), 0.2 * np.ones(3)) for _ in range(7)]
-    layers[3] = (np.diag([1.1, 1.1, 1.2]), 0.2 * np.ones(3))
-    net, points = bn.from_layers(layers), np.concatenate([-9.0 * np.ones((1, 3)), np.abs(FIXED_X)])
+    layers = [(1.1 * np.eye(3), -0.2 * np.ones(3)) for _ in range(7)]
+    layers[3] = (np.diag([1.1, 1.1, 1.2]), -0.2 * np.ones(3))
+    net, points = bn.from_layers(layers), np.concatenate([-9.0 * np.ones((1, 3)), 9.0 + np.abs(FIXED_X)])
+    assert spectrum_certificate(net, points[0], (2, 5)).radius > 1
     r = bn.report(net, points)
     c = spectrum_certificate(net, points[1], (2, 5))
     assert r.radius == pytest.approx(float(c.radius))  # at the best input; at the first no neuron is active
