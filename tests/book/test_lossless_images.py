@@ -28,21 +28,38 @@ def test_a_figure_keeps_its_pixels(tmp_path, alpha):
     path = tmp_path / "figure.png"
     Image.fromarray(drawn).save(path, compress_level=1)
     before = path.stat().st_size
-    saved = lossless_images.shrink(path)
-    assert path.stat().st_size == before - saved
-    assert saved > 0
-    np.testing.assert_array_equal(pixels(path), drawn)
-    assert lossless_images.shrink(path) == 0
+    kept = lossless_images.shrink(path)
+    assert kept == tmp_path / "figure.webp"
+    assert kept.stat().st_size < before
+    assert not path.exists()
+    np.testing.assert_array_equal(pixels(kept), drawn)
+
+
+def test_an_image_that_would_grow_stays(tmp_path):
+    path = tmp_path / "small.png"
+    Image.new("L", (1, 1)).save(path)
+    before = path.stat().st_size
+    kept = lossless_images.shrink(path)
+    assert [kept] == list(tmp_path.iterdir())
+    assert kept.stat().st_size <= before
 
 
 @pytest.mark.parametrize(
     ("builder", "error", "smaller"), [("html", None, True), ("html", OSError(), False), ("text", None, False)]
 )
-def test_only_a_site_that_was_built_is_touched(tmp_path, builder, error, smaller):
+def test_only_a_site_that_was_built_is_touched_and_led_to_its_figures(tmp_path, builder, error, smaller):
     path = tmp_path / "_images" / "figure.png"
     path.parent.mkdir()
     Image.new("RGBA", (90, 90), "red").save(path, compress_level=0)
-    before = path.stat().st_size
+    page, tip, other = tmp_path / "page.html", tmp_path / "_static" / "tippy" / "page.js", tmp_path / "other.js"
+    tip.parent.mkdir(parents=True)
+    page.write_text('<img src="../_images/figure.png"/><img src="_images/absent.png"/>')
+    tip.write_text('"<img src=\\"../_images/figure.png\\"/>"')
+    other.write_text("_images/figure.png")
     app = SimpleNamespace(builder=SimpleNamespace(name=builder), outdir=str(tmp_path))
     lossless_images.shrink_all(app, error)
-    assert (path.stat().st_size < before) == smaller
+    kind = "webp" if smaller else "png"
+    assert [file.name for file in path.parent.iterdir()] == [f"figure.{kind}"]
+    assert page.read_text() == f'<img src="../_images/figure.{kind}"/><img src="_images/absent.png"/>'
+    assert tip.read_text() == f'"<img src=\\"../_images/figure.{kind}\\"/>"'
+    assert other.read_text() == "_images/figure.png"
