@@ -53,6 +53,11 @@ def address():
     server.server_close()
 
 
+# A colour that still changes has not its contrast yet.
+SETTLED = """() => Promise.allSettled(document.getAnimations()
+    .filter(a => a.effect.getComputedTiming().endTime < Infinity).map(a => a.finished))"""
+
+
 class Visit:
     """A page in a fresh context; every request to another address is refused and noted."""
 
@@ -67,6 +72,7 @@ class Visit:
         self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
         self.page.goto(address + page, wait_until="load")
         self.page.evaluate("() => window.MathJax && MathJax.startup ? MathJax.startup.promise : null")
+        self.page.evaluate(SETTLED)
 
     def __enter__(self):
         return self
