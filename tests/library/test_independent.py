@@ -16,6 +16,7 @@ import reference
 from bnlib import claims, deep_linear, infinite
 from bnlib.theory.root_spectra import spectrum_certificate
 from bnlib.training import smoothed_objective
+from second_gains import GAINS
 from second_leaky import LEAKY
 from strategies import random_layers
 
@@ -498,6 +499,7 @@ SECOND = {
     "iw-kernel-gradients": iw_kernel_gradients,
     "iw-linear-closed-form": iw_linear_closed_form,
     "iw-linear-conserved": iw_linear_conserved,
+    **GAINS,
     **LEAKY,
 }
 
