@@ -15,7 +15,7 @@ from ..theory.spectra import middle, rank_of_spectra
 from . import leaky_words
 from . import words as rules
 from .layer_ranks import LayerRank, above_half, dimensions, layer_rank
-from .measures import CERTIFIED, ENTRIES
+from .measures import CERTIFIED, rows_at_once, spaced
 
 PARTS = ("weights", "biases", "motion", "off_active", "slack", "excess", "spectra")
 
@@ -151,7 +151,7 @@ def leaky_measures(net: LeakyNetwork, X: Any, stored: str | None = None) -> Leak
     rank, gap, decided = rank_of_spectra(weights, representations)
     bounds = [_bounds(net, block) for block in by_rows(X)]
     dimension_bound, dimension_k = max(found[0] for found in bounds)
-    some = X[np.linspace(0, len(X) - 1, min(len(X), CERTIFIED)).astype(int)]
+    some = spaced(X, CERTIFIED)
     k = min(rank, _least_rank(net, some))
     dtype = stored or str(net.last[0].dtype)
     eps, count = float(jnp.finfo(dtype).eps), max(len(X), net.width)
@@ -231,18 +231,13 @@ def _least_rank(net: LeakyNetwork, X: Any) -> int:
 
 def _jacobian_values(net: LeakyNetwork, X: Any) -> np.ndarray:
     """Return the singular values of the Jacobians at inputs X, at no more at once than arrays may have entries."""
-    rows = _rows(net, 1)
+    rows = rows_at_once(net, 1, len(X))
     return np.concatenate([_svd.values(leaky.jacobian(net, X[i : i + rows])) for i in range(0, len(X), rows)])
 
 
 def _parts(net: LeakyNetwork, X: np.ndarray, k: int) -> dict[str, float]:
     """Return the medians over inputs of the parts of the certificate at k, added over the layers."""
-    rows = _rows(net, net.steps + 2)
+    rows = rows_at_once(net, net.steps + 2, len(X))
     found = [leaky_certificate(net, X[i : i + rows], k) for i in range(0, len(X), rows)]
     each = {name: np.concatenate([getattr(c, name) for c in found]) for name in PARTS}
     return {name: float(np.median(a.sum(axis=-1) if a.ndim > 1 else a)) for name, a in each.items()}
-
-
-def _rows(net: LeakyNetwork, arrays: int) -> int:
-    """Return how many inputs are measured at once where a number of arrays holds a matrix for each of them."""
-    return max(1, ENTRIES // (max(net.width, net.d_in) * max(net.width, net.d_out) * arrays))

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _checks, _svd
 from ..build.balancing import balance_residual
+from ..leaky import LeakyNetwork
 from ..networks import Network, jacobian
 from ..theory.certificates import bottleneck_certificate
 from ..theory.costs import lower_bound, squared_norm
@@ -166,12 +167,12 @@ def measures(net: Network, X: Any) -> Measures:
     X = np.asarray(X)
     weights, representations = weight_singular_values(net), representation_singular_values(net, X)
     rank, gap, decided = rank_of_spectra(weights, representations) if net.depth > 2 else (None, None, False)
-    some = _spaced(X, CERTIFIED)
-    few = _rows(net, net.depth, CERTIFIED)
+    some = spaced(X, CERTIFIED)
+    few = rows_at_once(net, net.depth, CERTIFIED)
     k = min(rank, *(_least_rank(net, block) for block, _ in _blocks(some, few))) if rank else 0
     lhs, rhs = _sides(net, some, k, few) if k else (None, None)
-    roots, radius, spread = _tied(net, _spaced(X, TIED), few) if net.depth > 3 else (None, None, None)
-    many = few if len(X) <= ROWS else _rows(net, 1, ROWS)
+    roots, radius, spread = _tied(net, spaced(X, TIED), few) if net.depth > 3 else (None, None, None)
+    many = few if len(X) <= ROWS else rows_at_once(net, 1, ROWS)
     eps = float(jnp.finfo(net.last[0].dtype).eps)
     counts, features = above_half(weights).tolist(), dimensions(representations).tolist()
     return Measures(
@@ -212,16 +213,16 @@ def measures(net: Network, X: Any) -> Measures:
 def _pair_bound(net: Network, X: np.ndarray) -> float | None:
     """Return the bound of the norm by pairs of inputs, of so many that the Jacobians of all pairs fit."""
     fit = int(np.sqrt(2 * ENTRIES / (net.d_in * net.d_out)))
-    some = _spaced(X, min(PAIRED, max(2, fit)))
+    some = spaced(X, min(PAIRED, max(2, fit)))
     return _checks.float64(gain_bound)(net, some) if len(some) > 1 else None
 
 
-def _spaced(X: Any, most: int) -> Any:
+def spaced(X: Any, most: int) -> Any:
     """Return inputs at equal distances, at most so many."""
     return X[np.linspace(0, len(X) - 1, min(len(X), most)).astype(int)]
 
 
-def _rows(net: Network, arrays: int, most: int) -> int:
+def rows_at_once(net: Network | LeakyNetwork, arrays: int, most: int) -> int:
     """Return how many inputs are measured at once where a number of arrays holds a matrix for each of them."""
     matrix = max(net.width, net.d_in) * max(net.width, net.d_out)
     return min(most, max(1, ENTRIES // (matrix * arrays)))

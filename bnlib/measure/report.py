@@ -117,7 +117,10 @@ def report(
             return LeakyReport(**vars(leaky_measures(net, X, reading.dtype if reading else None)), reading=reading)
         return Report(**vars(measures(net, X)), reading=reading)
     except (FloatingPointError, np.linalg.LinAlgError) as error:
-        raise ValueError("The network's values on X are too large for float64; scale X or the weights.") from error
+        raise ValueError(
+            "The network's values on X are too large for float64; scale X or the weights. Where they are moderate, a "
+            "decomposition failed by chance: call again."
+        ) from error
 
 
 def _usable(net: Network | LeakyNetwork) -> None:

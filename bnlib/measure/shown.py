@@ -1,5 +1,6 @@
 """How a report is shown: as text, as a page, in a notebook, and as a figure."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ._written import as_figure, as_json
 from .readers import Reading
 
 
-class Shown:
+class Shown(ABC):
     """Show what is measured of a network; ``Report`` and ``LeakyReport`` are of this kind."""
 
     reading: Reading | None
@@ -20,13 +21,13 @@ class Shown:
         """The numbers, which stand beside these methods in one object."""
         return self
 
+    @abstractmethod
     def _facts(self) -> list[tuple[str, str]]:
         """Return the size of the network and its type, each under its name."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _blocks(self) -> list[Block]:
         """Return the blocks of the report, without the layers."""
-        raise NotImplementedError
 
     def __str__(self) -> str:
         """Return the report as text of at most 70 characters a line."""

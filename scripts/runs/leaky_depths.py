@@ -7,7 +7,6 @@ Each effective depth is reached twice: from smaller ones and, coming back, from 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -101,7 +100,6 @@ def trained(seed: int) -> list[dict[str, Any]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Train from every seed and write the records with their manifest."""
-    argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args(arguments)
     settings = {
         "depths": DEPTHS,
         "layers": LAYERS,
@@ -114,10 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
         "seeds": SEEDS,
         "key": KEY,
     }
-    with jax.enable_x64(True):
-        records = [found for seed in range(SEEDS) for found in trained(seed)]
-    stored.write_records(STORED, "leaky_depths", settings, records)
-    return 0
+    return stored.records_command(__doc__, STORED, settings, trained, arguments)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ All spacings start from one network and take as many iterations. The rule of the
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -117,7 +116,6 @@ def with_leak(net: leaky.LeakyNetwork, leak: Any) -> leaky.LeakyNetwork:
 
 def main(arguments: list[str] | None = None) -> int:
     """Train from every seed and write the records with their manifest."""
-    argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args(arguments)
     settings = {
         "depths": (DEPTH, *DEEPER),
         "layers": (COARSE, FINE),
@@ -131,10 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
         "seeds": SEEDS,
         "key": KEY,
     }
-    with jax.enable_x64(True):
-        records = [found for seed in range(SEEDS) for found in trained(seed)]
-    stored.write_records(STORED, "leaky_steps", settings, records)
-    return 0
+    return stored.records_command(__doc__, STORED, settings, trained, arguments)
 
 
 if __name__ == "__main__":

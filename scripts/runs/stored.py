@@ -55,6 +55,24 @@ def write_records(path: Path, module: str, settings: dict[str, Any], records: li
     write(path, f'{{"manifest": {json.dumps(manifest, indent=1)},\n"records": [\n{lines}\n]}}\n')
 
 
+def records_command(
+    summary: str | None,
+    path: Path,
+    settings: dict[str, Any],
+    trained: Callable[[int], list[dict[str, Any]]],
+    arguments: list[str] | None = None,
+) -> int:
+    """Train from every seed below ``settings["seeds"]``, in float64, and write the records with their manifest.
+
+    The module's name is that of the file, with underscores.
+    """
+    argparse.ArgumentParser(description=(summary or "").partition("\n")[0]).parse_args(arguments)
+    with jax.enable_x64(True):
+        records = [found for seed in range(settings["seeds"]) for found in trained(seed)]
+    write_records(path, path.stem.replace("-", "_"), settings, records)
+    return 0
+
+
 def trainings(folder: Path) -> dict[str, dict[str, float]]:
     """Return what the trainings of a folder ended with, by the name of the network."""
     found: dict[str, dict[str, float]] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["trainings"]

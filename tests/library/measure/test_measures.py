@@ -34,7 +34,7 @@ def agree(one, other, rtol=1e-12):
 def test_blocks_measure_what_the_whole_does(monkeypatch, few):
     X = np.random.default_rng(1).normal(size=(10, 3))
     whole = bn.report(fixed_net(), X)
-    monkeypatch.setattr(measures, "_rows", lambda *_: few)
+    monkeypatch.setattr(measures, "rows_at_once", lambda *_: few)
     agree(numbers(whole), numbers(bn.report(fixed_net(), X)))
 
 
@@ -50,7 +50,7 @@ def test_blocks_hold_every_input_once_and_have_one_shape(inputs, rows):
 def test_a_block_has_no_array_above_the_bound(d_in, width, d_out):
     net = jax.eval_shape(lambda: bn.init(jax.random.key(0), d_in, width, d_out, 8, scheme="he"))
     for arrays, most in ((8, measures.CERTIFIED), (1, measures.ROWS)):
-        rows = measures._rows(net, arrays, most)
+        rows = measures.rows_at_once(net, arrays, most)
         assert 1 <= rows <= most
         largest = max(width * width, d_in * d_out, width * d_out, width * d_in)
         assert rows * arrays * largest <= measures.ENTRIES or rows == 1
