@@ -37,7 +37,7 @@ def test_the_stored_runs_are_whole(run):
         assert manifest["settings"][name] == value
     counts = {seed: sum(record["seed"] == seed for record in records) for seed in range(run.SEEDS)}
     assert set(counts.values()) == {
-        1 + len(leaky_depths.DEPTHS) + len(leaky_depths.FINER) if run is leaky_depths else 8
+        1 + len(leaky_depths.DEPTHS) + len(leaky_depths.FINER) if run is leaky_depths else 9
     }
 
 
